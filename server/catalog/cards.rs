@@ -1,0 +1,25 @@
+//! How other features show up on catalog pages without the catalog knowing them: `app` hands over a list.
+
+use super::Entity;
+use crate::web::Shell;
+
+/// Part of an entity's page: a section that another feature renders for the entities it concerns.
+#[async_trait::async_trait]
+pub trait EntityCard: Send + Sync {
+    /// The finished, escaped HTML of the section, or `None` where the entity has nothing of the kind.
+    /// It is part of the first answer, so that nothing is missing without JavaScript; what changes
+    /// live has its own URL inside the fragment.
+    async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String>;
+}
+
+/// Extra column of the catalog list.
+#[async_trait::async_trait]
+pub trait ListColumn: Send + Sync {
+    /// Heading of the column.
+    fn title(&self) -> &'static str;
+    /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
+    /// it answers from memory.
+    fn cell(&self, entity: &Entity) -> Option<String>;
+    /// URL of a `text/event-stream` that sends changed cells, as described where it is implemented.
+    fn live_url(&self) -> Option<&'static str>;
+}

@@ -1,0 +1,4 @@
+//! To be filled.
+use super::*;
+pub struct Forgejo;
+pub struct ForgejoConfig;

@@ -1,0 +1,172 @@
+//! Port to git forges: the portal's verbs, not a vendor's. [`Forges`] picks the forge by host,
+//! port included, and understands the web URLs that catalogs are full of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use chrono::{DateTime, Utc};
+use url::Url;
+
+mod forgejo;
+mod forges;
+
+pub use forgejo::{Forgejo, ForgejoConfig};
+pub use forges::Forges;
+
+/// A repository, named independently of the URL it was reached by: two hosts of one forge
+/// (contract 1.0, fact 7) give equal values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repository {
+    /// `scheme://host[:port][/path]` of the forge, without a trailing slash: the integration's `baseUrl`.
+    pub forge: String,
+    pub owner: String,
+    pub name: String,
+}
+
+/// A file or folder of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    pub repository: Repository,
+    /// Branch, tag or commit; `None` is the default branch.
+    pub reference: Option<String>,
+    /// Path inside the repository, without leading or trailing slash, no `.` or `..`; empty is the root.
+    pub path: String,
+}
+
+/// What the forge says of a repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryInfo {
+    pub repository: Repository,
+    pub default_branch: String,
+    /// Nothing has been pushed yet.
+    pub empty: bool,
+    pub created_at: DateTime<Utc>,
+    /// The integration's account may change settings and webhooks.
+    pub may_administer: bool,
+}
+
+/// What to create.
+#[derive(Debug, Clone)]
+pub struct NewRepository {
+    /// `None`: the integration's own account.
+    pub owner: Option<String>,
+    pub name: String,
+    pub description: String,
+    pub private: bool,
+    pub default_branch: String,
+}
+
+/// A commit as the forge reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// 40 hexadecimal digits.
+    pub id: String,
+    pub message: String,
+    pub author: String,
+    pub at: DateTime<Utc>,
+}
+
+/// One file of a tree.
+#[derive(Debug, Clone)]
+pub struct TreeFile {
+    /// Relative to the repository's root, `/` between segments; never absolute, never `..`.
+    pub path: String,
+    /// The executable bit is set.
+    pub executable: bool,
+    /// `Some(target)` for a symbolic link; `content` is then empty.
+    pub link: Option<String>,
+    pub content: Bytes,
+}
+
+/// A whole repository at one commit.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    pub commit: String,
+    pub files: Vec<TreeFile>,
+}
+
+/// Where and as whom to push.
+#[derive(Clone)]
+pub struct PushTarget {
+    /// HTTP(S) clone URL without credentials.
+    pub url: Url,
+    pub username: String,
+    /// Password or token.
+    pub password: String,
+}
+
+/// Why a forge did not do what was asked. `host` is what the operator configured.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ScmError {
+    #[error("{what} was not found on {host}")]
+    NotFound { host: String, what: String },
+    #[error("{host} refuses it: {reason}")]
+    Denied { host: String, reason: String },
+    #[error("{what} exists already on {host}")]
+    Conflict { host: String, what: String },
+    #[error("{host} asks to slow down")]
+    RateLimited {
+        host: String,
+        retry_after: Option<Duration>,
+    },
+    #[error("{host} cannot be reached or is failing: {reason}")]
+    Unavailable { host: String, reason: String },
+    #[error("{host} answered something unexpected: {reason}")]
+    Unexpected { host: String, reason: String },
+    /// No integration has this host.
+    #[error("no integration is configured for host {host}; add it under integrations.gitea")]
+    UnknownHost { host: String },
+    /// The URL is not one of a repository, file or folder.
+    #[error("{url} is not the address of a repository, file or folder: {reason}")]
+    InvalidUrl { url: String, reason: String },
+    #[error("{what} is larger than the limit of {limit} bytes")]
+    TooLarge { what: String, limit: u64 },
+}
+
+impl ScmError {
+    /// The same request may succeed later without anything being changed.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+    }
+}
+
+/// What the portal asks of a forge. All calls are bounded in time and size.
+#[async_trait::async_trait]
+pub trait Scm: Send + Sync {
+    /// Page of the file or folder (`…/src/branch/main/<path>` on Forgejo; folders end with a slash).
+    fn web_url(&self, source: &Source, folder: bool) -> String;
+    /// Page on which a file is edited.
+    fn edit_url(&self, source: &Source) -> String;
+    /// Page of the repository itself, without `.git`.
+    fn repository_url(&self, repository: &Repository) -> String;
+    /// Address for `git clone`, with `.git`, without credentials.
+    fn clone_url(&self, repository: &Repository) -> String;
+    /// Page of one commit.
+    fn commit_url(&self, repository: &Repository, commit: &str) -> String;
+    /// The account that the integration acts as.
+    fn account(&self) -> &str;
+
+    /// The repository's state; `NotFound` where there is none (or it may not be seen).
+    async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError>;
+    /// The commit that a branch, tag or commit name stands for; `NotFound` for an empty repository.
+    async fn commit(&self, repository: &Repository, reference: &str) -> Result<Commit, ScmError>;
+    /// Content of one file; at most `limit` bytes.
+    async fn read_file(&self, source: &Source, limit: u64) -> Result<Bytes, ScmError>;
+    /// The whole tree at a reference (resolved to a commit first); `limit` bytes of content at most.
+    async fn read_tree(&self, repository: &Repository, reference: &str, limit: u64) -> Result<Tree, ScmError>;
+    /// Creates an empty repository. `Conflict` where the name is taken.
+    async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError>;
+    /// Where to push the repository's first commit, with credentials.
+    fn push_target(&self, repository: &Repository) -> Result<PushTarget, ScmError>;
+    /// Makes sure that pushes are reported to `url`, signed with `secret`: one hook, made or mended.
+    /// `Denied` where the account may not.
+    async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError>;
+}
+
+/// A resolved URL: the forge that serves it, and what it names there.
+#[derive(Clone)]
+pub struct Located {
+    pub forge: Arc<dyn Scm>,
+    pub source: Source,
+}
