@@ -26,6 +26,9 @@ struct Entry {
     scm: Arc<dyn Scm>,
 }
 
+/// What a template's `repoUrl` names: the forge, the owner where there is one, the name.
+pub type RepoUrl = (Arc<dyn Scm>, Option<String>, String);
+
 /// The settings of an integration are wrong; the text names the entry and the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("integrations.gitea, host {host}: {reason}")]
@@ -160,7 +163,7 @@ impl Forges {
     /// Reads a template's `repoUrl`, `<host>[/path]?repo=<name>[&owner=<owner>]` (as
     /// `@backstage/plugin-scaffolder-node` parses it; a path such as `/gitea` is ignored, as CNOE's action does):
     /// the forge, the owner where one is named, and the name.
-    pub fn parse_repo_url(&self, repo_url: &str) -> Result<(Arc<dyn Scm>, Option<String>, String), ScmError> {
+    pub fn parse_repo_url(&self, repo_url: &str) -> Result<RepoUrl, ScmError> {
         let fail = |reason: &str| address::invalid(repo_url, reason);
         if repo_url.contains("://") {
             return Err(fail("a repoUrl starts with the host, without a scheme"));

@@ -13,7 +13,7 @@ mod forgejo;
 mod forges;
 
 pub use forgejo::{Forgejo, ForgejoConfig};
-pub use forges::{ForgeSettingsError, Forges};
+pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 
 /// A repository, named independently of the URL it was reached by: two hosts of one forge
 /// (integrations that share a `baseUrl`) give equal values.
