@@ -20,6 +20,7 @@ pub trait ListColumn: Send + Sync {
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
     fn cell(&self, entity: &Entity) -> Option<String>;
-    /// URL of a `text/event-stream` that sends changed cells, as described where it is implemented.
+    /// URL of a `text/event-stream` whose events `cells` carry changed parts of cells: elements with an
+    /// `id` that [`Self::cell`] gave them and `hx-swap-oob`. The page subscribes to it once.
     fn live_url(&self) -> Option<&'static str>;
 }
