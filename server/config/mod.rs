@@ -92,7 +92,12 @@ pub fn load_with(files: &[PathBuf], variables: &[(String, String)]) -> Result<Lo
             .external_access
             .iter()
             .filter(|access| access.kind != "static")
-            .map(|access| format!("backend.auth.externalAccess: type {} is not served, only static", access.kind)),
+            .map(|access| {
+                format!(
+                    "backend.auth.externalAccess: type {} is not served, only static",
+                    access.kind
+                )
+            }),
     );
     Ok(Loaded { config, warnings })
 }
@@ -140,7 +145,12 @@ fn tls_warnings(config: &Config, environment: Environment<'_>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    for cluster in config.kubernetes.cluster_locator_methods.iter().flat_map(|locator| &locator.clusters) {
+    for cluster in config
+        .kubernetes
+        .cluster_locator_methods
+        .iter()
+        .flat_map(|locator| &locator.clusters)
+    {
         if cluster.skip_tls_verify {
             warnings.push(format!(
                 "kubernetes: skipTLSVerify of cluster {} is not obeyed: certificates are always checked; give its \
@@ -158,7 +168,10 @@ fn wrong(error: &serde_path_to_error::Error<serde_json::Error>, places: &Places)
         key.clear();
     }
     let mut reason = error.inner().to_string();
-    if let Some(missing) = reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+    if let Some(missing) = reason
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next())
+    {
         let path = node::join(&key, missing);
         reason = match places.undefined.get(&path) {
             Some(text) => format!("is missing, because {text} names an environment variable that is not set"),
@@ -197,7 +210,13 @@ fn check(config: &Config, places: &Places) -> Result<(), ConfigError> {
         })
     };
     let mut web_urls = vec![("app.baseUrl".to_owned(), config.app.base_url.clone())];
-    web_urls.extend(config.backend.base_url.clone().map(|url| ("backend.baseUrl".to_owned(), url)));
+    web_urls.extend(
+        config
+            .backend
+            .base_url
+            .clone()
+            .map(|url| ("backend.baseUrl".to_owned(), url)),
+    );
     for (index, gitea) in config.integrations.gitea.iter().enumerate() {
         let key = format!("integrations.gitea[{index}].baseUrl");
         match gitea.address() {
@@ -224,7 +243,11 @@ fn check(config: &Config, places: &Places) -> Result<(), ConfigError> {
             let key = format!("backend.auth.externalAccess[{index}].options");
             return refuse(&key, "needs token and subject".into());
         }
-        let short = access.options.token.as_ref().is_some_and(|token| token.expose().len() < 8);
+        let short = access
+            .options
+            .token
+            .as_ref()
+            .is_some_and(|token| token.expose().len() < 8);
         if short {
             let key = format!("backend.auth.externalAccess[{index}].options.token");
             return refuse(&key, "must have at least 8 characters".into());

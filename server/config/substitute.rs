@@ -124,9 +124,8 @@ impl Substitution<'_> {
             },
             "$file" => {
                 let file = self.folder.join(&argument);
-                let text = std::fs::read_to_string(&file).map_err(|error| {
-                    wrong(place, path, format!("$file {} cannot be read: {error}", file.display()))
-                })?;
+                let text = std::fs::read_to_string(&file)
+                    .map_err(|error| wrong(place, path, format!("$file {} cannot be read: {error}", file.display())))?;
                 NodeValue::Text(text.trim_end().to_owned())
             }
             _ => return self.include(&argument, place, path),
@@ -140,7 +139,11 @@ impl Substitution<'_> {
     /// `file.yaml` or `file.yaml#a.b`.
     fn include(&self, argument: &str, place: &Place, path: &str) -> Result<Node, ConfigError> {
         if self.depth >= DEPTH {
-            return Err(wrong(place, path, format!("$include {argument} goes round in a circle")));
+            return Err(wrong(
+                place,
+                path,
+                format!("$include {argument} goes round in a circle"),
+            ));
         }
         let (file, inside) = argument.split_once('#').unwrap_or((argument, ""));
         let file: PathBuf = self.folder.join(file);
@@ -155,9 +158,11 @@ impl Substitution<'_> {
             ));
         }
         let mut node = read_at(&file, self.environment, self.depth + 1).map_err(|error| match error {
-            ConfigError::Read { reason, .. } => {
-                wrong(place, path, format!("$include {} cannot be read: {reason}", file.display()))
-            }
+            ConfigError::Read { reason, .. } => wrong(
+                place,
+                path,
+                format!("$include {} cannot be read: {reason}", file.display()),
+            ),
             other => other,
         })?;
         for key in inside.split('.').filter(|key| !key.is_empty()) {

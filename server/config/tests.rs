@@ -32,9 +32,15 @@ impl Files {
 fn files_are_merged_and_arrays_replaced() {
     let files = Files::new(&[
         ("a.yaml", MINIMAL),
-        ("b.yaml", "app: {title: Two}\nportico: {adminGroups: [ops]}\nbackend: {listen: ':8000'}\n"),
+        (
+            "b.yaml",
+            "app: {title: Two}\nportico: {adminGroups: [ops]}\nbackend: {listen: ':8000'}\n",
+        ),
     ]);
-    let config = files.load(&["a.yaml", "b.yaml"], &[]).expect("a valid configuration").config;
+    let config = files
+        .load(&["a.yaml", "b.yaml"], &[])
+        .expect("a valid configuration")
+        .config;
     assert_eq!(config.app.title, "Two");
     assert_eq!(config.app.base_url.as_str(), "http://localhost:7007/");
     assert_eq!(config.portico.admin_groups, ["ops"]);
@@ -74,9 +80,15 @@ fn variables_files_and_includes_are_followed() {
     assert_eq!(config.base_url(), "https://portal.example");
     let connection = config.backend.database.connection;
     assert_eq!((connection.host.as_deref(), connection.port), (Some("db"), Some(5433)));
-    assert_eq!(connection.password.map(|secret| secret.expose().to_owned()).as_deref(), Some("hunter2"));
+    assert_eq!(
+        connection.password.map(|secret| secret.expose().to_owned()).as_deref(),
+        Some("hunter2")
+    );
     let cluster = &config.kubernetes.cluster_locator_methods[0].clusters[0];
-    assert_eq!(cluster.service_account_token.as_ref().map(Secret::expose), Some("hunter2"));
+    assert_eq!(
+        cluster.service_account_token.as_ref().map(Secret::expose),
+        Some("hunter2")
+    );
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
 }
 
@@ -123,8 +135,14 @@ fn wrong_values_name_file_line_and_key() {
             "app:\n  baseUrl: ftp://x\nbackend: {database: {connection: x}}\n",
             "a.yaml:2: app.baseUrl: must start with http:// or https://, not ftp://x/",
         ),
-        ("backend:\n  a: {$include: gone.yaml}\n", "a.yaml:2: backend.a: $include gone.yaml cannot be read"),
-        ("backend:\n  a: {$include: a.yaml}\n", "a.yaml:2: backend.a: $include a.yaml goes round in a circle"),
+        (
+            "backend:\n  a: {$include: gone.yaml}\n",
+            "a.yaml:2: backend.a: $include gone.yaml cannot be read",
+        ),
+        (
+            "backend:\n  a: {$include: a.yaml}\n",
+            "a.yaml:2: backend.a: $include a.yaml goes round in a circle",
+        ),
         ("- a\n", "a.yaml:1: a configuration is a map of keys"),
     ] {
         let files = Files::new(&[("a.yaml", text)]);

@@ -176,7 +176,9 @@ fn client<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     if client == "pg" {
         Ok(())
     } else {
-        Err(D::Error::custom(format!("must be pg: the portal needs PostgreSQL 15 or newer, not {client}")))
+        Err(D::Error::custom(format!(
+            "must be pg: the portal needs PostgreSQL 15 or newer, not {client}"
+        )))
     }
 }
 

@@ -34,7 +34,11 @@ fn walk(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<(String, Op
                 let schema = alternatives
                     .iter()
                     .find_map(|schema| schema.get("properties")?.get(key))
-                    .or_else(|| alternatives.iter().find_map(|schema| schema.get("additionalProperties")));
+                    .or_else(|| {
+                        alternatives
+                            .iter()
+                            .find_map(|schema| schema.get("additionalProperties"))
+                    });
                 match schema {
                     Some(schema) => walk(value, schema, &below, unknown),
                     None if known.is_empty() => {}
@@ -66,7 +70,12 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
 fn nearest(key: &str, known: &BTreeSet<&str>) -> Option<String> {
     known
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(&key.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&key.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| (*candidate).to_owned())

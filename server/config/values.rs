@@ -68,7 +68,9 @@ impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
         duration(&value).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!("must be a length of time such as 5m or {{minutes: 5}}, not {value}"))
+            serde::de::Error::custom(format!(
+                "must be a length of time such as 5m or {{minutes: 5}}, not {value}"
+            ))
         })
     }
 }
