@@ -123,6 +123,10 @@ fn holder(port: u16) -> Option<String> {
     let inode = listening_inode(&sockets, port)?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        // `self` and `thread-self` are there too.
+        if !process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
         let Ok(files) = std::fs::read_dir(process.path().join("fd")) else {
             continue;
         };
