@@ -26,7 +26,13 @@ impl Ports {
         if first < 1024 || first > u16::MAX - 4 {
             bail!("--port {first} cannot be used; five ports are needed from it on: choose one from 1024 to 65531");
         }
-        Ok(Ports { portal: first, forge: first + 1, kubernetes: first + 2, issuer: first + 3, argocd: first + 4 })
+        Ok(Ports {
+            portal: first,
+            forge: first + 1,
+            kubernetes: first + 2,
+            issuer: first + 3,
+            argocd: first + 4,
+        })
     }
 
     /// Names the ports that other programs hold.
@@ -58,13 +64,16 @@ impl Ports {
 
 /// A program on the PATH.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| is_executable(path))
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| is_executable(path))
 }
 
 /// Whether a file is there and somebody may run it.
 pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Tools that nothing works without.
@@ -77,7 +86,8 @@ pub fn check_tools() -> Result<()> {
 
 /// Room for a database, repositories and logs.
 pub fn check_room(folder: &Path) -> Result<()> {
-    let free = free_bytes(folder).with_context(|| format!("cannot ask how full the disk of {} is", folder.display()))?;
+    let free =
+        free_bytes(folder).with_context(|| format!("cannot ask how full the disk of {} is", folder.display()))?;
     if free < ROOM_NEEDED {
         bail!(
             "the disk of {} has {} MB left and {} MB are needed; make room, or choose another disk with --data",
@@ -99,7 +109,11 @@ fn free_bytes(folder: &Path) -> Result<u64> {
     }
     // SAFETY: the call succeeded, so it has filled the structure.
     let answer = unsafe { answer.assume_init() };
-    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the widths differ from system to system")]
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "the widths differ from system to system"
+    )]
     Ok(answer.f_bavail as u64 * answer.f_frsize as u64)
 }
 
@@ -109,11 +123,23 @@ fn holder(port: u16) -> Option<String> {
     let inode = listening_inode(&sockets, port)?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(files) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let holds = files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == wanted.as_str()));
+        // `self` and `thread-self` are there too.
+        if !process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        let Ok(files) = std::fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
+        let holds = files
+            .flatten()
+            .any(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == wanted.as_str()));
         if holds {
             let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
-            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+            return Some(format!(
+                "{} (process {})",
+                name.trim(),
+                process.file_name().to_string_lossy()
+            ));
         }
     }
     None
@@ -146,7 +172,9 @@ mod tests {
     fn a_taken_port_is_named_with_its_holder() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let Ok(ports) = Ports::starting_at(port.min(u16::MAX - 4)) else { return };
+        let Ok(ports) = Ports::starting_at(port.min(u16::MAX - 4)) else {
+            return;
+        };
         let text = ports.check_free().expect_err("taken").to_string();
         assert!(text.contains(&port.to_string()), "{text}");
         if cfg!(target_os = "linux") {
