@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
+use crate::gitops::GitOps;
 use crate::scm::Forges;
 
 /// The portal's ports, as far as actions use them. Cheap to clone.
@@ -12,6 +13,7 @@ use crate::scm::Forges;
 pub struct Outside {
     pub catalog: Catalog,
     pub forges: Forges,
+    pub gitops: GitOps,
 }
 
 /// Name and e-mail of a commit's author.

@@ -1,4 +1,5 @@
 use crate::catalog::CatalogError;
+use crate::gitops::GitOpsError;
 use crate::scaffolder::engine::WorkspaceError;
 use crate::scaffolder::expressions::ExpressionError;
 use crate::scaffolder::queries::WriteError;
@@ -19,6 +20,11 @@ pub enum ActionError {
     Workspace(#[from] WorkspaceError),
     #[error(transparent)]
     Scm(#[from] ScmError),
+    #[error("{source}. {}", source.hint())]
+    GitOps {
+        #[from]
+        source: GitOpsError,
+    },
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error("{0}")]
@@ -34,7 +40,7 @@ impl ActionError {
         match self {
             Self::Input(_) | Self::Workspace(_) | Self::Limit { .. } => "InputError",
             Self::Scm(ScmError::NotFound { .. }) => "NotFoundError",
-            Self::Scm(ScmError::Conflict { .. }) => "ConflictError",
+            Self::Scm(ScmError::Conflict { .. }) | Self::GitOps { source: GitOpsError::Conflict { .. } } => "ConflictError",
             _ => "Error",
         }
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 mod catalog_register;
 mod context;
+mod create_argocd_app;
 mod debug_log;
 mod error;
 mod fetch_plain;
@@ -151,8 +152,9 @@ impl Registry {
 
 /// Every action that Portico ships.
 pub fn shipped() -> Registry {
-    let actions: [Arc<dyn AnyAction>; 5] = [
+    let actions: [Arc<dyn AnyAction>; 6] = [
         Arc::new(catalog_register::CatalogRegister),
+        Arc::new(create_argocd_app::CreateArgocdApp),
         Arc::new(debug_log::DebugLog),
         Arc::new(fetch_plain::FetchPlain),
         Arc::new(fetch_template::FetchTemplate),

@@ -13,6 +13,3 @@ pub use journal::Journal;
 pub use redaction::Redactor;
 pub use worker::run_worker;
 pub use workspace::{Workspace, WorkspaceError, write_file};
-
-#[cfg(test)]
-mod tests;
