@@ -1,6 +1,16 @@
 //! Who calls, and what the caller may do. Sessions and machine tokens resolve to a [`Caller`];
 //! operations ask it. This module knows no URL.
 
+use axum::http::HeaderMap;
+
+/// Tells who sends a request.
+#[async_trait::async_trait]
+pub trait Callers: Send + Sync {
+    /// The caller that the request's cookie or bearer token stands for; `None` where there is none, or it is
+    /// not (or no longer) valid. An error means that sessions cannot be read right now.
+    async fn resolve(&self, headers: &HeaderMap) -> Result<Option<Caller>, sqlx::Error>;
+}
+
 /// A person who has logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

@@ -1,1 +1,4 @@
-//! To be filled.
+//! `/create/tasks`, `/api/scaffolder`.
+
+mod model;
+mod queries;

@@ -13,6 +13,7 @@
 pub mod credentials;
 pub mod faults;
 pub mod forge;
+pub mod html;
 pub mod identity;
 pub mod server;
 pub mod store;
