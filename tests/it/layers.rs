@@ -49,10 +49,12 @@ fn ports_know_neither_pages_nor_tables() {
     let mut wrong = Vec::new();
     for (file, text) in sources() {
         let Some(module) = module_of(&file) else { continue };
-        if layer(&module) != Some(PORTS) {
+        // A port's tests may play the other system.
+        if layer(&module) != Some(PORTS) || file.file_stem().is_some_and(|stem| stem == "tests") {
             continue;
         }
-        for (number, line) in code(&text) {
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (number, line) in code(text) {
             // The types of the crates `http` and `bytes`, which client libraries have too.
             let line = line.replace("axum::http::", "").replace("axum::body::Bytes", "");
             if let Some(library) = ["axum::", "sqlx::", "askama::"]
