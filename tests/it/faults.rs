@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::story::assert_created_once;
-use crate::support::Platform;
+use crate::support::{Options, Platform};
 
 /// More requests than any client that retries makes.
 const ALWAYS: u32 = 10_000;
@@ -85,4 +85,34 @@ async fn a_cancelled_task_stops_inside_its_step() {
     let (status, answer) = platform.api().post(&format!("/scaffolder/v2/tasks/{task}/cancel"), &json!({})).await;
     assert_eq!((status, &answer["status"]), (StatusCode::OK, &json!("cancelled")), "{answer}");
     assert_eq!(platform.ended(&task).await["status"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_survives_a_database_that_is_away() {
+    let platform = Platform::start_with(Options { cable: true, ..Options::default() }).await;
+    let cable = platform.cable.as_ref().expect("a cable");
+    let browser = platform.user("user1").await;
+    // The task is in the middle of a step while the database goes away.
+    let slow = Fault::delay(System::Forge, Duration::from_secs(3)).method("POST").path_prefix("/api/v1/user/repos");
+    platform.sandbox.faults.order(slow);
+    let task = platform.create("blackout").await;
+    crate::support::eventually("the forge is asked", || async {
+        platform.sandbox.faults.open().is_empty().then_some(())
+    })
+    .await;
+    cable.pull();
+    let page = browser.open("/catalog").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.html);
+    assert!(page.text().contains("database"), "the page says so: {}", page.text());
+    let (status, _) = platform.api().get("/catalog/entities").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    // Longer than a lease lasts.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    cable.plug_in();
+    crate::support::eventually("pages work again", || async {
+        (browser.open("/catalog").await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert_eq!(platform.ended(&task).await["status"], "completed", "{:#?}", platform.events(&task).await);
+    assert_created_once(&platform, "blackout").await;
 }
