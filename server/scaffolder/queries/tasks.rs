@@ -50,7 +50,9 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 
@@ -245,7 +247,9 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -305,7 +309,9 @@ pub async fn retry(
     .execute(&mut *tx)
     .await?;
     if start_over {
-        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id).execute(&mut *tx).await?;
+        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
+            .execute(&mut *tx)
+            .await?;
     }
     let event = NewEvent {
         kind: EventKind::Recovered,
@@ -324,7 +330,9 @@ pub async fn retry(
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }
