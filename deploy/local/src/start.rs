@@ -84,15 +84,13 @@ pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<()> {
 }
 
 async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Running) -> Result<()> {
-    if arguments.reset {
-        reset(folder).await?;
-    }
+    let earlier_port = if arguments.reset { reset(folder).await? } else { None };
     folder.remove(endpoints::FILE)?;
     machine::check_tools()?;
     machine::check_room(folder.path())?;
     let mut remembered = match folder.remembered()? {
         Some(remembered) => remembered,
-        None => first_start(arguments)?,
+        None => first_start(arguments.port.or(earlier_port))?,
     };
     let ports = ports(arguments, &remembered, folder)?;
     folder.remember(&remembered)?;
@@ -139,9 +137,9 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
     Ok(())
 }
 
-fn first_start(arguments: &Arguments) -> Result<Remembered> {
+fn first_start(port: Option<u16>) -> Result<Remembered> {
     Ok(Remembered {
-        port: Ports::starting_at(arguments.port.unwrap_or(DEFAULT_PORT))?.portal,
+        port: Ports::starting_at(port.unwrap_or(DEFAULT_PORT))?.portal,
         backend_key: secrets::random_base64(),
         api_token: secrets::random_hex(),
         session_secret: secrets::random_hex(),
@@ -287,12 +285,15 @@ fn write_sandbox_log(folder: &Folder) -> Result<()> {
     Ok(())
 }
 
-/// Deletes what earlier starts made: the cluster or the database, then the files.
-async fn reset(folder: &Folder) -> Result<()> {
+/// Deletes what earlier starts made: the cluster or the database, then the files. Returns the port of before: who
+/// starts anew without saying another expects the same addresses.
+async fn reset(folder: &Folder) -> Result<Option<u16>> {
+    let mut port = None;
     let step = Step::begin("Deleting", &format!("what is in {}", folder.path().display()));
     match folder.remembered() {
         Ok(None) => {}
         Ok(Some(remembered)) => {
+            port = Some(remembered.port);
             end_earlier_portal(&remembered).await;
             match &remembered.database {
                 Database::Unmade => {}
@@ -322,7 +323,7 @@ async fn reset(folder: &Folder) -> Result<()> {
     }
     folder.empty()?;
     step.done("Deleted", &format!("what was in {}", folder.path().display()));
-    Ok(())
+    Ok(port)
 }
 
 fn farewell(folder: &Folder, endpoints: &Endpoints) {

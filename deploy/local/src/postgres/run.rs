@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::{Account, Cluster, Durability};
+use super::{Account, Cluster, Durability, Foreign};
 use crate::processes::Nursery;
 use crate::progress::Step;
 
@@ -25,8 +25,8 @@ pub struct Arguments {
 
 /// Returns the command's exit code.
 pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<ExitCode> {
-    if let Ok(url) = std::env::var("DATABASE_URL") {
-        return command(&arguments, &url, stop).await;
+    if let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
+        return in_foreign_server(&arguments, &url, stop).await;
     }
     // Below /tmp, where the account that runs Postgres can go; a private folder is made in it.
     let mut folder = tempfile::Builder::new()
@@ -53,6 +53,19 @@ pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<ExitCo
         folder.disable_cleanup(true);
     }
     cluster.stop().await;
+    outcome
+}
+
+/// Migrations are applied to a database of our own: the one that the URL names may be somebody's.
+async fn in_foreign_server(arguments: &Arguments, url: &str, stop: CancellationToken) -> Result<ExitCode> {
+    if arguments.migrations.is_none() {
+        return command(arguments, url, stop).await;
+    }
+    let database = Foreign::new(url, &format!("portico_check_{}", std::process::id()))?;
+    database.drop_database().await?;
+    database.prepare().await?;
+    let outcome = command(arguments, &database.url(), stop).await;
+    database.drop_database().await?;
     outcome
 }
 

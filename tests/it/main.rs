@@ -1,0 +1,5 @@
+//! The one integration test binary; it mirrors `server/`.
+
+mod dependencies;
+mod golden_paths;
+mod layers;
