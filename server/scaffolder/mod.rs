@@ -9,12 +9,15 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub mod actions;
+mod api;
 pub mod engine;
 pub mod expressions;
+mod follow;
 mod model;
 pub mod operations;
 mod queries;
 mod settings;
+mod tasks;
 mod template;
 mod vault;
 
@@ -24,6 +27,11 @@ pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 
 use crate::clock::Clock;
 use vault::Vault;
+
+/// The task pages and the API. Callers have to be known; the frame sees to it.
+pub fn router(scaffolder: Scaffolder) -> axum::Router {
+    tasks::routes().merge(api::routes()).with_state(scaffolder)
+}
 
 /// The scaffolder. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +61,12 @@ impl Scaffolder {
             vault,
             changes: broadcast::channel(256).0,
         }))
+    }
+
+    /// How many tasks of a person have not ended, for the number beside "Tasks"; `None` while the database is away.
+    pub async fn count_running(&self, user: &crate::auth::User) -> Option<u64> {
+        let count = queries::count_running(self.db(), &user.entity_ref).await.ok()?;
+        u64::try_from(count).ok()
     }
 
     fn db(&self) -> &PgPool {

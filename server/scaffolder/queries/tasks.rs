@@ -171,6 +171,16 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
     Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
 }
 
+/// How many tasks of a person have not ended.
+pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from scaffolder_task where created_by = $1 and status in ('open', 'processing')"#,
+        created_by
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The steps of a task, in the order of the template.
 pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, sqlx::Error> {
     let rows = sqlx::query!(
