@@ -168,6 +168,12 @@ impl Sandbox {
             &faults,
             &end,
         ));
+        let deliveries = forge.deliver()?.abort_handle();
+        let ended = end.clone();
+        tasks.push(tokio::spawn(async move {
+            ended.cancelled().await;
+            deliveries.abort();
+        }));
 
         // Kubernetes, Argo CD and the reconciler are started here, with the listeners above.
         drop((kubernetes_listener, argocd_listener));
