@@ -11,7 +11,7 @@ pub mod deployments;
 /// L4: `/api/events`: webhooks in, and their registration.
 // pub mod events;
 /// L4: `/`, `/home`, `/settings`.
-// pub mod home;
+pub mod home;
 /// L4: `/login`, `/logout`, `/api/auth/…`.
 pub mod login;
 /// L4: `/create`, `/api/scaffolder`.

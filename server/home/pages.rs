@@ -9,7 +9,7 @@ use crate::catalog::Entity;
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// How many entities of the reader's the home page shows; the catalog shows all.
-const SHOWN: usize = 10;
+const SHOWN: i64 = 10;
 
 #[derive(Template)]
 #[template(path = "home/home.html")]

@@ -29,24 +29,24 @@ async fn a_killed_portal_ends_its_tasks_exactly_once() {
     use Moment::{Asking, Waiting, Writing};
     let repository = "/api/v1/repos/giteaAdmin/phoenix";
     let moments = [
-        Writing("Beginning step Render the files"),
+        Writing("Beginning step Generating files"),
         Asking(System::Forge, "GET", "/api/v1/repos/giteaAdmin/golden-paths"),
-        Writing("Finished step Render the files"),
-        Writing("Beginning step Publish the repository"),
+        Writing("Finished step Generating files"),
+        Writing("Beginning step Creating the repository"),
         Asking(System::Forge, "POST", "/api/v1/user/repos"),
         Waiting(System::Forge, "POST", "/api/v1/user/repos"),
         Asking(System::Forge, "GET", "/giteaAdmin/phoenix.git/info/refs"),
         Asking(System::Forge, "POST", "/giteaAdmin/phoenix.git/git-receive-pack"),
         Waiting(System::Forge, "POST", "/giteaAdmin/phoenix.git/git-receive-pack"),
         Asking(System::Forge, "GET", repository),
-        Writing("Finished step Publish the repository"),
-        Writing("Beginning step Create the Argo CD application"),
+        Writing("Finished step Creating the repository"),
+        Writing("Beginning step Creating the Application"),
         Asking(System::Argocd, "POST", "/api/v1/applications"),
         Waiting(System::Argocd, "POST", "/api/v1/applications"),
-        Writing("Finished step Create the Argo CD application"),
-        Writing("Beginning step Register in the catalog"),
+        Writing("Finished step Creating the Application"),
+        Writing("Beginning step Registering in the catalog"),
         Asking(System::Forge, "GET", "/api/v1/repos/giteaAdmin/phoenix/archive"),
-        Writing("Finished step Register in the catalog"),
+        Writing("Finished step Registering in the catalog"),
         Writing("Run completed with status: completed"),
     ];
     // Mostly waiting for leases to run out: several at once.
@@ -96,7 +96,7 @@ async fn dies_at(moment: Moment) {
     let numbers: Vec<i64> = events.iter().filter_map(|event| event["id"].as_i64()).collect();
     let gapless: Vec<i64> = (1..=i64::try_from(numbers.len()).expect("few")).collect();
     assert_eq!(numbers, gapless, "{moment:?}: events without a gap or a repetition");
-    for message in ["Run completed with status: completed", "Finished step Publish the repository"] {
+    for message in ["Run completed with status: completed", "Finished step Creating the repository"] {
         let count = events.iter().filter(|event| event["body"]["message"] == message).count();
         assert_eq!(count, 1, "{moment:?}: {message} in {events:#?}");
     }

@@ -6,6 +6,7 @@
 //!
 //! - [`identity`]: a realm with users and groups, OpenID Connect as Keycloak answers it
 //! - [`forge`]: repositories over git's smart HTTP protocol, the REST API of Forgejo and Gitea, webhooks, plain pages
+//! - [`kubernetes`]: the API server for any kind of object, over TLS, and the controllers behind it
 //! - [`faults`]: statuses, delays and broken connections on order
 //! - [`store`]: state on disk
 //! - [`server`]: listening sockets
@@ -15,6 +16,7 @@ pub mod faults;
 pub mod forge;
 pub mod html;
 pub mod identity;
+pub mod kubernetes;
 pub mod server;
 pub mod store;
 
@@ -169,8 +171,22 @@ impl Sandbox {
             &end,
         ));
 
-        // Kubernetes, Argo CD and the reconciler are started here, with the listeners above.
-        drop((kubernetes_listener, argocd_listener));
+        let kubernetes = kubernetes::Kubernetes::open(kubernetes::Settings {
+            data: data.join("kubernetes"),
+            url: urls.kubernetes.clone(),
+            pace: kubernetes::controllers::Pace::default(),
+        })?;
+        tasks.extend(kubernetes.start_controllers(&end));
+        tasks.push(server::serve(
+            System::Kubernetes,
+            kubernetes_listener,
+            Some(kubernetes.tls()),
+            kubernetes.routes(),
+            &faults,
+            &end,
+        ));
+
+        drop(argocd_listener);
 
         ending.keep();
         Ok(Self {

@@ -99,6 +99,17 @@ impl Workspace {
         Ok(found)
     }
 
+    /// Paths of all files and links, relative, in order of names. Blocks.
+    pub fn files(&self) -> Result<Vec<String>, WorkspaceError> {
+        let mut files = Vec::new();
+        for (path, metadata) in self.entries()? {
+            if !metadata.is_dir() {
+                files.push(path.strip_prefix(self.path()).unwrap_or(&path).to_string_lossy().into_owned());
+            }
+        }
+        Ok(files)
+    }
+
     /// A value that changes when anything in the folder does. Blocks.
     pub fn fingerprint(&self) -> Result<[u8; 32], WorkspaceError> {
         use std::os::unix::fs::MetadataExt;
