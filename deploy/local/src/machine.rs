@@ -24,7 +24,7 @@ pub struct Ports {
 impl Ports {
     /// Five ports from `first` on.
     pub fn starting_at(first: u16) -> Result<Ports> {
-        if first < 1024 || first > u16::MAX - 4 {
+        if !(1024..=u16::MAX - 4).contains(&first) {
             bail!("--port {first} cannot be used; five ports are needed from it on: choose one from 1024 to 65531");
         }
         Ok(Ports {
