@@ -170,6 +170,12 @@ impl Sandbox {
             &faults,
             &end,
         ));
+        let deliveries = forge.deliver()?.abort_handle();
+        let ended = end.clone();
+        tasks.push(tokio::spawn(async move {
+            ended.cancelled().await;
+            deliveries.abort();
+        }));
 
         let kubernetes = kubernetes::Kubernetes::open(kubernetes::Settings {
             data: data.join("kubernetes"),
