@@ -17,6 +17,7 @@ pub mod argocd;
 pub mod credentials;
 pub mod faults;
 pub mod forge;
+pub mod html;
 pub mod identity;
 pub mod kubernetes;
 pub mod reconciler;
@@ -173,6 +174,12 @@ impl Sandbox {
             &faults,
             &end,
         ));
+        let deliveries = forge.deliver()?.abort_handle();
+        let ended = end.clone();
+        tasks.push(tokio::spawn(async move {
+            ended.cancelled().await;
+            deliveries.abort();
+        }));
 
         let kubernetes = kubernetes::Kubernetes::open(kubernetes::Settings {
             data: data.join("kubernetes"),
