@@ -167,6 +167,15 @@ impl Catalog {
             .collect())
     }
 
+    /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
+    pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
+        let mut query = queries::search::Query::of(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec())));
+        let total = queries::search::count(self.db(), &query).await?;
+        query.limit = Some(limit);
+        let found = queries::search::page(self.db(), &query).await?;
+        Ok((found.into_iter().map(|found| found.entity).collect(), total))
+    }
+
     /// Every location with the state of its last read, those with problems first.
     pub async fn locations(&self) -> Result<Vec<LocationState>, CatalogError> {
         Ok(queries::locations::list(self.db()).await?)

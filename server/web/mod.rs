@@ -9,6 +9,7 @@ mod health;
 mod kept;
 mod queries;
 mod render;
+mod section;
 mod shell;
 #[cfg(test)]
 pub mod testing;
@@ -21,6 +22,7 @@ pub use extract::{Form, Json, Query};
 pub use frame::{CountTasks, Frame};
 pub use health::{Gate, Readiness, health_routes};
 pub use kept::{KeptForms, RestoredForm};
+pub use section::Section;
 pub use shell::{NavigationEntry, Shell, SignedIn, page};
 pub use time::{duration, exact_time, initials, machine_time, relative};
 

@@ -14,8 +14,16 @@ const MARKER: &str = "portico-local.json";
 const LOCK: &str = "lock";
 
 /// Everything that a start makes in the folder; nothing else is ever deleted from it.
-const MADE_BY_US: [&str; 8] =
-    [MARKER, "app-config.local.yaml", "endpoints.json", "kubeconfig", "kubernetes-ca.crt", "logs", "postgres", "sandbox"];
+const MADE_BY_US: [&str; 8] = [
+    MARKER,
+    "app-config.local.yaml",
+    "endpoints.json",
+    "kubeconfig",
+    "kubernetes-ca.crt",
+    "logs",
+    "postgres",
+    "sandbox",
+];
 
 /// What is remembered of a data folder. Other programs have no business with it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,6 +37,8 @@ pub struct Remembered {
     pub backend_key: String,
     /// Static token of `backend.auth.externalAccess`.
     pub api_token: String,
+    /// Token of the forge's administrator, for scripts.
+    pub forge_token: String,
     /// `auth.session.secret`.
     pub session_secret: String,
     /// Repository in the forge by folder of golden paths.
@@ -55,6 +65,8 @@ pub enum Database {
 #[serde(rename_all = "camelCase", default)]
 pub struct GoldenPathsRepository {
     pub name: String,
+    /// Digest of the folder as it was put there.
+    pub digest: String,
     /// Our last commit. While the branch is still there, nobody has pushed, and the folder may be copied again.
     pub commit: String,
 }
@@ -72,9 +84,15 @@ impl Folder {
     /// # Errors
     /// When another start uses it, when it holds other people's files, and when it cannot be made.
     pub fn open(path: &Path) -> Result<Folder> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("cannot make the data folder {}; choose another with --data", path.display()))?;
-        let path = path.canonicalize().with_context(|| format!("cannot use the data folder {}", path.display()))?;
+        std::fs::create_dir_all(path).with_context(|| {
+            format!(
+                "cannot make the data folder {}; choose another with --data",
+                path.display()
+            )
+        })?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("cannot use the data folder {}", path.display()))?;
         if !path.join(MARKER).exists() && !is_empty_but_for_lock(&path)? {
             bail!(
                 "{} is neither empty nor a data folder of Portico; choose another with --data (nothing was changed)",
@@ -98,7 +116,11 @@ impl Folder {
                     bail!(
                         "portico-local already runs with {} (process {}); stop it with Ctrl-C there, or use another folder with --data and --port",
                         path.display(),
-                        if holder.trim().is_empty() { "unknown" } else { holder.trim() }
+                        if holder.trim().is_empty() {
+                            "unknown"
+                        } else {
+                            holder.trim()
+                        }
                     );
                 }
                 std::fs::TryLockError::Error(error) => {
@@ -212,7 +234,10 @@ pub fn cache_path() -> Result<PathBuf> {
 
 fn home_folder(variable: &str, below_home: &str) -> Result<PathBuf> {
     // The XDG specification: relative paths in these variables are to be ignored.
-    if let Some(path) = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()) {
+    if let Some(path) = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+    {
         return Ok(path);
     }
     match std::env::home_dir().filter(|home| home.is_absolute()) {
@@ -241,7 +266,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("thesis.txt"), "years of work").expect("written");
         let error = Folder::open(folder.path()).err().expect("refused");
-        assert!(error.to_string().contains("neither empty nor a data folder of Portico"), "{error}");
+        assert!(
+            error.to_string().contains("neither empty nor a data folder of Portico"),
+            "{error}"
+        );
         assert!(folder.path().join("thesis.txt").exists());
     }
 
@@ -249,7 +277,12 @@ mod tests {
     fn emptying_leaves_what_is_not_ours() {
         let temporary = tempfile::tempdir().expect("a temporary folder");
         let folder = Folder::open(temporary.path()).expect("opened");
-        folder.remember(&Remembered { port: 7007, ..Remembered::default() }).expect("remembered");
+        folder
+            .remember(&Remembered {
+                port: 7007,
+                ..Remembered::default()
+            })
+            .expect("remembered");
         std::fs::create_dir_all(folder.path().join("postgres/data")).expect("made");
         std::fs::write(folder.path().join("notes.txt"), "mine").expect("written");
         folder.empty().expect("emptied");
@@ -272,7 +305,10 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a temporary folder");
         let folder = Folder::open(temporary.path()).expect("opened");
         folder.write_private("endpoints.json", "{}").expect("written");
-        let mode = std::fs::metadata(folder.path().join("endpoints.json")).expect("there").permissions().mode();
+        let mode = std::fs::metadata(folder.path().join("endpoints.json"))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

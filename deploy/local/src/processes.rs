@@ -23,7 +23,10 @@ pub struct Identity {
 impl Identity {
     /// The process that has this number now.
     pub fn of(pid: u32) -> Identity {
-        Identity { pid, started: started(pid).unwrap_or(0) }
+        Identity {
+            pid,
+            started: started(pid).unwrap_or(0),
+        }
     }
 
     /// Whether that very process still runs.
@@ -102,10 +105,17 @@ impl Nursery {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let log = open_log(log)?;
         let errors = log.try_clone().context("cannot use the log twice")?;
-        command.stdin(Stdio::null()).stdout(Stdio::from(log)).stderr(Stdio::from(errors)).process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log))
+            .stderr(Stdio::from(errors))
+            .process_group(0);
         die_with_us(&mut command, signal);
         let (reply, answer) = oneshot::channel();
-        self.orders.send((command, reply)).ok().context("the thread that starts programs is gone")?;
+        self.orders
+            .send((command, reply))
+            .ok()
+            .context("the thread that starts programs is gone")?;
         answer
             .await
             .context("the thread that starts programs is gone")?
@@ -162,11 +172,16 @@ pub fn open_log(path: &Path) -> Result<std::fs::File> {
 
 /// The end of a log that began at `from`, for a message: at most 15 lines, indented.
 pub fn log_tail(path: &Path, from: u64) -> String {
-    let Ok(bytes) = std::fs::read(path) else { return String::new() };
+    let Ok(bytes) = std::fs::read(path) else {
+        return String::new();
+    };
     let from = usize::try_from(from).unwrap_or(0).min(bytes.len());
     let text = String::from_utf8_lossy(&bytes[from..]);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(15)..].iter().map(|line| format!("\n    {line}")).collect()
+    lines[lines.len().saturating_sub(15)..]
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect()
 }
 
 /// How long a log is now: what comes after belongs to the program that is started next.
@@ -192,8 +207,20 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert!(me.runs());
         }
-        assert!(!Identity { started: me.started + 1, ..me }.runs());
-        assert!(!Identity { pid: me.pid, started: 0 }.runs());
+        assert!(
+            !Identity {
+                started: me.started + 1,
+                ..me
+            }
+            .runs()
+        );
+        assert!(
+            !Identity {
+                pid: me.pid,
+                started: 0
+            }
+            .runs()
+        );
     }
 
     #[test]
@@ -213,7 +240,10 @@ mod tests {
         let nursery = Nursery::open().expect("opened");
         let mut command = Command::new("sleep");
         command.arg("60");
-        let mut child = nursery.start(command, libc::SIGTERM, &folder.path().join("log")).await.expect("started");
+        let mut child = nursery
+            .start(command, libc::SIGTERM, &folder.path().join("log"))
+            .await
+            .expect("started");
         let identity = Identity::of(child.id().expect("running"));
         end(&mut child, libc::SIGTERM, Duration::from_secs(5)).await;
         assert!(!identity.runs());

@@ -19,18 +19,17 @@ impl Step {
             eprint!("{} {what}…", paint(verb, "1;36"));
             flush();
         }
-        Step { began: Instant::now(), shown, settled: false }
+        Step {
+            began: Instant::now(),
+            shown,
+            settled: false,
+        }
     }
 
     /// Ends the step: "Started Postgres 17.2 in 0.4s". `verb` is in the past tense.
     pub fn done(mut self, verb: &str, what: &str) {
         self.erase();
         eprintln!("{} {what} in {}", paint(verb, "1;32"), Took(self.began.elapsed()));
-    }
-
-    /// Ends a step that turned out to need nothing worth a line.
-    pub fn quiet(mut self) {
-        self.erase();
     }
 
     fn erase(&mut self) {
@@ -77,7 +76,11 @@ pub fn fail(error: &anyhow::Error) {
 }
 
 fn paint(verb: &str, colour: &str) -> String {
-    if colours() { format!("\x1b[{colour}m{verb:>12}\x1b[0m") } else { format!("{verb:>12}") }
+    if colours() {
+        format!("\x1b[{colour}m{verb:>12}\x1b[0m")
+    } else {
+        format!("{verb:>12}")
+    }
 }
 
 fn colours() -> bool {

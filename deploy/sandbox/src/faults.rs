@@ -53,6 +53,8 @@ pub enum Breakage {
     Reset,
     /// The request takes effect, but the connection is reset instead of answering.
     LoseAnswer,
+    /// The request takes effect at once, and the answer comes after the delay: time to end the one who asked.
+    HoldAnswer,
 }
 
 /// One order. As JSON the keys are the field names; `delay` is `delay_ms`; only `system` is required.
@@ -187,6 +189,9 @@ impl Fault {
         if self.status.is_none() && self.delay.is_none() && self.connection.is_none() {
             return Err("give at least one of status, delay_ms and connection".into());
         }
+        if self.connection == Some(Breakage::HoldAnswer) && self.delay.is_none() {
+            return Err("`hold_answer` needs delay_ms: how long the answer is held".into());
+        }
         for (name, value) in &self.headers {
             if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
                 return Err(format!("`{name}` is not a possible header"));
@@ -297,7 +302,9 @@ async fn apply(State((faults, system)): State<(Faults, System)>, request: Reques
         return next.run(request).await;
     };
     tracing::info!(%system, method = %request.method(), path = request.uri().path(), "an ordered fault is applied");
-    if let Some(delay) = fault.delay {
+    let holds_answer = fault.connection == Some(Breakage::HoldAnswer);
+    let delay = fault.delay.unwrap_or_default();
+    if !holds_answer {
         tokio::time::sleep(delay).await;
     }
     let fate = request
@@ -310,6 +317,18 @@ async fn apply(State((faults, system)): State<(Faults, System)>, request: Reques
             // The handler's work may go on in the body: read it to the end.
             let _ = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
             broken(fate)
+        }
+        (Some(Breakage::HoldAnswer), _) => {
+            // On a task of its own: whoever asked may hang up, and the effect must stand all the same.
+            let handled = tokio::spawn(async move {
+                let (head, body) = next.run(request).await.into_parts();
+                (head, axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default())
+            });
+            let Ok((head, body)) = handled.await else {
+                return broken(fate);
+            };
+            tokio::time::sleep(delay).await;
+            Response::from_parts(head, Body::from(body))
         }
         (Some(Breakage::Reset | Breakage::Refuse), _) => broken(fate),
         (None, Some(status)) => answer(&fault, status),

@@ -59,6 +59,8 @@ struct EntityPage {
     replace: bool,
     kind_label: String,
     cards: Vec<String>,
+    /// Cards of the narrow column.
+    asides: Vec<String>,
 }
 
 #[derive(Template)]
@@ -76,9 +78,10 @@ pub async fn show(
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
     let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
-    let mut cards = Vec::new();
+    let (mut cards, mut asides) = (Vec::new(), Vec::new());
     for card in pages.cards.iter() {
-        cards.extend(card.render(&view.entity, &shell).await);
+        let column = if card.aside() { &mut asides } else { &mut cards };
+        column.extend(card.render(&view.entity, &shell).await);
     }
     page(&EntityPage {
         kind_label: plural(&view.entity_ref.kind),
@@ -86,6 +89,7 @@ pub async fn show(
         view,
         replace: false,
         cards,
+        asides,
     })
 }
 

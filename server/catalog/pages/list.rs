@@ -307,12 +307,15 @@ pub async fn list(
             }
         })
         .collect();
+    let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
+    live.sort_unstable();
+    live.dedup();
     page(&ListPage {
         heading: format!("{total} {}", if total == 1 { kind.clone() } else { plural(&kind) }),
         facets,
         chips: chips(&asked),
         headings: headings(&pages, &asked),
-        live: pages.columns.iter().filter_map(|column| column.live_url()).collect(),
+        live,
         rows,
         total,
         first: if shown == 0 { 0 } else { query.offset + 1 },

@@ -29,6 +29,24 @@ pub async fn list_events(db: &PgPool, task_id: Uuid, after: i64, limit: i64) -> 
         .collect()
 }
 
+/// The event that tells how the task ended.
+pub async fn find_completion(db: &PgPool, task_id: Uuid) -> Result<Option<Event>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select id, body, created_at from scaffolder_task_event
+         where task_id = $1 and type = 'completion' order by id desc limit 1",
+        task_id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Event {
+        task_id,
+        id: row.id,
+        kind: EventKind::Completion,
+        body: row.body,
+        created_at: row.created_at,
+    }))
+}
+
 /// What the task has made elsewhere, in the order in which it was made.
 pub async fn list_effects(db: &PgPool, task_id: Uuid) -> Result<Vec<Effect>, sqlx::Error> {
     let rows = sqlx::query!(

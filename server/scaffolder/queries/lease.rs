@@ -16,6 +16,7 @@ pub struct Claimed {
     /// The lease: no earlier or later claim has this value.
     pub owner: Uuid,
     pub spec: TaskSpec,
+    pub created_by: String,
     pub created_at: chrono::DateTime<chrono::Utc>,
     pub has_secrets: bool,
     pub secrets: Option<Vec<u8>>,
@@ -38,7 +39,8 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
              from due where task.id = due.id
              returning task.*
            )
-           select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_at as "created_at!",
+           select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_by as "created_by!",
+                  claimed.created_at as "created_at!",
                   claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?"
            from claimed left join scaffolder_workspace workspace on workspace.task_id = claimed.id"#,
         owner,
@@ -51,6 +53,7 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
         id: row.id,
         owner,
         spec: row.spec.0,
+        created_by: row.created_by,
         created_at: row.created_at,
         has_secrets: row.has_secrets,
         secrets: row.secrets,

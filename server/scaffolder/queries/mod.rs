@@ -6,10 +6,11 @@ mod lease;
 mod tasks;
 mod write;
 
-pub use events::{find_intent, list_effects, list_events};
+pub use events::{find_completion, find_intent, list_effects, list_events};
 pub use lease::{CHANNEL, Claimed, beat, claim, release};
 pub use tasks::{
-    NewTask, Order, TaskFilter, cancel, find_task, insert_task, list_steps, list_tasks, purge_workspaces, retry,
+    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks,
+    purge_workspaces, retry,
 };
 pub use write::{End, NewEffect, NewEvent, NewIntent, StepWrite, Write, WriteError, apply};
 

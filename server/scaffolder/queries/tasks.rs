@@ -50,7 +50,9 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 
@@ -169,6 +171,16 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
     Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
 }
 
+/// How many tasks of a person have not ended.
+pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from scaffolder_task where created_by = $1 and status in ('open', 'processing')"#,
+        created_by
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The steps of a task, in the order of the template.
 pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, sqlx::Error> {
     let rows = sqlx::query!(
@@ -245,7 +257,9 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -305,7 +319,9 @@ pub async fn retry(
     .execute(&mut *tx)
     .await?;
     if start_over {
-        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id).execute(&mut *tx).await?;
+        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
+            .execute(&mut *tx)
+            .await?;
     }
     let event = NewEvent {
         kind: EventKind::Recovered,
@@ -324,7 +340,9 @@ pub async fn retry(
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }

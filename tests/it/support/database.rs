@@ -23,6 +23,11 @@ impl Database {
         Self { server, name }
     }
 
+    /// Its name in the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         let mut url = self.server.clone();

@@ -5,12 +5,14 @@ mod database;
 mod git;
 mod platform;
 mod portal;
+mod proxy;
 
 pub use browser::{Browser, Page};
 pub use database::Database;
 pub use git::Checkout;
 pub use platform::{Api, Options, Platform};
 pub use portal::Portal;
+pub use proxy::Cable;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Browser, Database, Portal, eventually};
+use super::{Browser, Cable, Database, Portal, eventually};
 
 const ADMIN: &str = Credentials::FORGE_ADMIN;
 const TOKEN: &str = "a-token-for-the-tests-of-this-folder";
@@ -19,11 +19,13 @@ pub struct Options {
     pub golden_paths: Vec<PathBuf>,
     /// Merged over the configuration.
     pub config: Value,
+    /// Lay a cable to the database that the test can pull.
+    pub cable: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { golden_paths: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("golden-paths")], config: json!({}) }
+        Self { golden_paths: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("golden-paths")], config: json!({}), cable: false }
     }
 }
 
@@ -32,6 +34,7 @@ pub struct Platform {
     pub portal: Portal,
     pub sandbox: Sandbox,
     pub database: Database,
+    pub cable: Option<Cable>,
     pub folder: TempDir,
 }
 
@@ -53,13 +56,15 @@ impl Platform {
             sandbox.forge.put_tree(ADMIN, &name, "main", golden_paths, "Golden paths").await.expect("the forge takes it");
             locations.push(format!("{}/{ADMIN}/{name}/raw/branch/main/catalog-info.yaml", sandbox.urls.forge));
         }
-        let mut config = config(&url, &sandbox, &database, &locations);
+        let cable = if options.cable { Some(Cable::to(&database.url()).await) } else { None };
+        let connection = cable.as_ref().map_or_else(|| database.url(), |cable| cable.url(database.name()));
+        let mut config = config(&url, &sandbox, &connection, &locations);
         merge(&mut config, &options.config);
         let file = folder.path().join("app-config.yaml");
         // JSON is YAML.
         std::fs::write(&file, config.to_string()).expect("the configuration can be written");
         let portal = Portal::start(&url, &file).await;
-        Self { portal, sandbox, database, folder }
+        Self { portal, sandbox, database, cable, folder }
     }
 
     /// SIGKILL to the portal.
@@ -173,7 +178,7 @@ impl Api {
     }
 }
 
-fn config(url: &str, sandbox: &Sandbox, database: &Database, locations: &[String]) -> Value {
+fn config(url: &str, sandbox: &Sandbox, connection: &str, locations: &[String]) -> Value {
     let credentials = &sandbox.credentials;
     let port = url.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
     let integration = |host: &str| {
@@ -191,7 +196,7 @@ fn config(url: &str, sandbox: &Sandbox, database: &Database, locations: &[String
         "backend": {
             "baseUrl": url,
             "listen": {"host": "127.0.0.1", "port": port},
-            "database": {"client": "pg", "connection": database.url()},
+            "database": {"client": "pg", "connection": connection},
             "auth": {
                 "keys": [{"secret": "a key of the tests, as long as one should be"}],
                 "externalAccess": [{"type": "static", "options": {"token": TOKEN, "subject": "tests"}}],

