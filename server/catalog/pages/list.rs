@@ -281,7 +281,7 @@ pub async fn list(
         },
     ];
     let here = asked.href();
-    let mut turn = |to: u32| {
+    let turn = |to: u32| {
         let mut other = asked.clone();
         other.page = Some(to);
         other.href()
