@@ -1,34 +1,65 @@
 //! `/catalog`, `/api/catalog`: entities, the locations they are read from, their relations.
+//!
+//! A location is read without the database (`read`), then stored in one transaction (`operations`). The worker
+//! (`refresh`) reconciles; pushes come in through [`Catalog::refresh_repository`].
 
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+
+mod api;
 mod cards;
 mod entity;
+mod envelope;
+mod facets;
+mod filter;
+mod kinds;
+mod live;
+mod operations;
+mod pages;
+mod queries;
+mod read;
+mod refresh;
+mod rules;
+mod state;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use cards::{EntityCard, ListColumn};
 pub use entity::{Entity, EntityRef, EntityRefError};
+pub use filter::{Filter, FilterError};
+pub use live::Changed;
+pub use operations::{OnConflict, ReadReport};
+pub use pages::router;
+pub use read::{Problem, Sources};
+pub use refresh::run;
+pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
+pub use state::{Location, LocationState, Registered};
 
+use crate::clock::Clock;
 use crate::scm::{Repository, ScmError};
+use crate::web;
+
+/// Told of each repository that a location touches for the first time.
+pub type OnRepository = Arc<dyn Fn(Repository) + Send + Sync>;
 
 /// The catalog's operations. Cheap to clone.
 #[derive(Clone)]
-pub struct Catalog {}
+pub struct Catalog(Arc<Inner>);
 
-/// A registered source of entities.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    pub id: uuid::Uuid,
-    /// `url` or `file`.
-    pub kind: String,
-    pub target: String,
-}
-
-/// What registering a location brought.
-#[derive(Debug, Clone)]
-pub struct Registered {
-    pub location: Location,
-    /// Every entity that is readable now because of the location, in the order of the file.
-    pub entities: Vec<Entity>,
-    /// The location was registered before, by anybody.
-    pub existed: bool,
+struct Inner {
+    db: PgPool,
+    clock: Clock,
+    sources: Arc<dyn Sources>,
+    rules: Rules,
+    config: CatalogConfig,
+    on_repository: Option<OnRepository>,
+    news: live::News,
+    wake: Notify,
+    ready: watch::Sender<bool>,
 }
 
 /// Why the catalog could not do it.
@@ -37,32 +68,188 @@ pub enum CatalogError {
     /// The file cannot be read or an entity in it is wrong; the text names file, line and field.
     #[error("{0}")]
     Invalid(String),
+    /// There is no such entity or location.
+    #[error("{0}")]
+    NotFound(String),
+    /// Somebody else was first.
+    #[error("{0}")]
+    Conflict(String),
+    /// The caller may not.
+    #[error("{0}")]
+    Forbidden(String),
     #[error(transparent)]
     Scm(#[from] ScmError),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
 }
 
+impl From<CatalogError> for web::Error {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Invalid(text) => Self::invalid("", text),
+            CatalogError::NotFound(text) => Self::NotFound(text),
+            CatalogError::Conflict(text) => Self::Conflict(text),
+            CatalogError::Forbidden(text) => Self::Forbidden(text),
+            CatalogError::Scm(error) => match &error {
+                ScmError::Denied { host, .. }
+                | ScmError::RateLimited { host, .. }
+                | ScmError::Unavailable { host, .. }
+                | ScmError::Unexpected { host, .. } => Self::Upstream {
+                    system: host.clone(),
+                    reason: error.to_string(),
+                    hint: match error.is_temporary() {
+                        true => "Try again in a moment.".to_owned(),
+                        false => "Check the integration of this host in the configuration.".to_owned(),
+                    },
+                },
+                // The address that was given is wrong.
+                _ => Self::invalid("target", error.to_string()),
+            },
+            CatalogError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<FilterError> for web::Error {
+    fn from(error: FilterError) -> Self {
+        Self::invalid("filter", error.to_string())
+    }
+}
+
 impl Catalog {
+    /// A catalog over a database and the configured forges. Nothing is read until [`run`] runs or somebody
+    /// registers a location. `on_repository` must return at once.
+    pub fn new(
+        db: PgPool,
+        clock: Clock,
+        sources: Arc<dyn Sources>,
+        config: CatalogConfig,
+        on_repository: Option<OnRepository>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            sources,
+            rules: Rules::new(&config),
+            config,
+            on_repository,
+            news: live::News::new(),
+            wake: Notify::new(),
+            ready: watch::Sender::new(false),
+        }))
+    }
+
     /// The entity, if there is one.
-    pub async fn find(&self, _entity_ref: &EntityRef) -> Result<Option<Entity>, CatalogError> {
-        todo!()
+    pub async fn find(&self, entity_ref: &EntityRef) -> Result<Option<Entity>, CatalogError> {
+        Ok(queries::entities::find(self.db(), &entity_ref.to_string()).await?)
     }
 
     /// Every entity of a kind, ordered by ref.
-    pub async fn list_kind(&self, _kind: &str) -> Result<Vec<Entity>, CatalogError> {
-        todo!()
+    pub async fn list_kind(&self, kind: &str) -> Result<Vec<Entity>, CatalogError> {
+        Ok(queries::entities::list_kind(self.db(), &kind.to_lowercase()).await?)
     }
 
-    /// Reads `target` and stores the location and its entities in one transaction: what it returns is
-    /// readable when it returns. Registering the same target again reads it again.
-    /// `actor` is recorded as who registered it.
-    pub async fn register(&self, _actor: &str, _target: &str) -> Result<Registered, CatalogError> {
-        todo!()
+    /// The entities of these canonical refs, in their order; `None` for those that are missing.
+    pub async fn list_by_refs(&self, refs: &[String]) -> Result<Vec<Option<Entity>>, CatalogError> {
+        let mut found = queries::entities::list_by_refs(self.db(), refs).await?;
+        let mut taken = std::collections::HashMap::new();
+        Ok(refs
+            .iter()
+            .map(|reference| match found.remove(reference) {
+                Some(entity) => {
+                    taken.insert(reference, entity.clone());
+                    Some(entity)
+                }
+                // Asked for twice.
+                None => taken.get(reference).cloned(),
+            })
+            .collect())
     }
 
-    /// Reads again, now, every location in this repository (a push was reported).
-    pub async fn refresh_repository(&self, _repository: &Repository) -> Result<(), CatalogError> {
-        todo!()
+    /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
+    pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
+        let mut query = queries::search::Query::of(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec())));
+        let total = queries::search::count(self.db(), &query).await?;
+        query.limit = Some(limit);
+        let found = queries::search::page(self.db(), &query).await?;
+        Ok((found.into_iter().map(|found| found.entity).collect(), total))
+    }
+
+    /// Every location with the state of its last read, those with problems first.
+    pub async fn locations(&self) -> Result<Vec<LocationState>, CatalogError> {
+        Ok(queries::locations::list(self.db()).await?)
+    }
+
+    /// One location.
+    pub async fn location(&self, id: uuid::Uuid) -> Result<LocationState, CatalogError> {
+        queries::locations::find(self.db(), id)
+            .await?
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}. It may have been removed.")))
+    }
+
+    /// News of changed entities, of all replicas while [`run`] runs.
+    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Changed> {
+        self.0.news.subscribe()
+    }
+
+    /// Returns when each configured location was read or failed once, or 10 s after [`run`] began.
+    pub async fn ready(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Whether [`Self::ready`] would return at once.
+    pub fn is_ready(&self) -> bool {
+        *self.0.ready.borrow()
+    }
+
+    fn set_ready(&self) {
+        self.0.ready.send_replace(true);
+    }
+
+    fn db(&self) -> &PgPool {
+        &self.0.db
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn sources(&self) -> &dyn Sources {
+        &*self.0.sources
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    fn config(&self) -> &CatalogConfig {
+        &self.0.config
+    }
+
+    fn news(&self) -> &live::News {
+        &self.0.news
+    }
+
+    fn tell_repository(&self, repository: Repository) {
+        if let Some(tell) = &self.0.on_repository {
+            tell(repository);
+        }
+    }
+
+    /// Wakes the workers of all replicas.
+    async fn wake(&self) -> Result<(), CatalogError> {
+        self.wake_here();
+        let mut connection = self.db().acquire().await?;
+        queries::locations::notify(&mut connection, live::DUE, "").await?;
+        Ok(())
+    }
+
+    fn wake_here(&self) {
+        self.0.wake.notify_one();
+    }
+
+    async fn woken(&self) {
+        self.0.wake.notified().await;
     }
 }

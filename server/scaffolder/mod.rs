@@ -1,3 +1,110 @@
-//! To be filled.
+//! `/create/tasks`, `/api/scaffolder`: golden paths, run as durable tasks.
+//!
+//! [`operations`] starts, cancels and retries; [`engine`] runs; [`actions`] is what steps can do.
 
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub mod actions;
+mod api;
+pub mod engine;
+pub mod create;
 pub mod expressions;
+mod follow;
+pub mod forms;
+mod model;
+pub mod operations;
+mod queries;
+mod settings;
+mod tasks;
+#[cfg(test)]
+mod testing;
+mod template;
+mod vault;
+
+pub use engine::run_worker;
+pub use operations::{Problem, StartError};
+pub use settings::{Author, Git, Outside, SecretsKey, Settings};
+
+use crate::clock::Clock;
+use vault::Vault;
+
+/// The task pages and the API. Callers have to be known; the frame sees to it.
+pub fn router(scaffolder: Scaffolder) -> axum::Router {
+    tasks::routes().merge(api::routes()).with_state(scaffolder)
+}
+
+/// The scaffolder. Cheap to clone.
+#[derive(Clone)]
+pub struct Scaffolder(Arc<Inner>);
+
+struct Inner {
+    db: PgPool,
+    clock: Clock,
+    outside: Outside,
+    settings: Arc<Settings>,
+    actions: actions::Registry,
+    vault: Vault,
+    /// Ids of tasks that changed, whoever changed them.
+    changes: broadcast::Sender<Uuid>,
+}
+
+impl Scaffolder {
+    /// A scaffolder with the actions of [`actions::shipped`], or others in tests.
+    pub fn new(db: PgPool, clock: Clock, outside: Outside, settings: Settings, actions: actions::Registry) -> Self {
+        let vault = Vault::new(settings.secrets_key.clone());
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            outside,
+            settings: Arc::new(settings),
+            actions,
+            vault,
+            changes: broadcast::channel(256).0,
+        }))
+    }
+
+    /// How many tasks of a person have not ended, for the number beside "Tasks"; `None` while the database is away.
+    pub async fn count_running(&self, user: &crate::auth::User) -> Option<u64> {
+        let count = queries::count_running(self.db(), &user.entity_ref).await.ok()?;
+        u64::try_from(count).ok()
+    }
+
+    fn db(&self) -> &PgPool {
+        &self.0.db
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn outside(&self) -> &Outside {
+        &self.0.outside
+    }
+
+    fn settings(&self) -> &Arc<Settings> {
+        &self.0.settings
+    }
+
+    /// The installed actions.
+    pub fn actions(&self) -> &actions::Registry {
+        &self.0.actions
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Tells the pages and runs of this process that a task changed.
+    fn announce(&self, task_id: Uuid) {
+        // Nobody listening is fine.
+        let _ = self.0.changes.send(task_id);
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Uuid> {
+        self.0.changes.subscribe()
+    }
+}

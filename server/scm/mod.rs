@@ -8,14 +8,15 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+mod address;
 mod forgejo;
 mod forges;
 
 pub use forgejo::{Forgejo, ForgejoConfig};
-pub use forges::Forges;
+pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 
 /// A repository, named independently of the URL it was reached by: two hosts of one forge
-/// (contract 1.0, fact 7) give equal values.
+/// (integrations that share a `baseUrl`) give equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     /// `scheme://host[:port][/path]` of the forge, without a trailing slash: the integration's `baseUrl`.
@@ -129,6 +130,26 @@ impl ScmError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
     }
+
+    /// What the operator or the reader can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "Check the name and that the integration's account may see it.",
+            Self::Denied { .. } => {
+                "Check username and password of this host under integrations.gitea, and the account's rights."
+            }
+            Self::Conflict { .. } => "Choose another name.",
+            Self::RateLimited { .. } | Self::Unavailable { .. } => {
+                "Try again later; if it stays, look at the forge itself."
+            }
+            Self::Unexpected { .. } => {
+                "Check that baseUrl under integrations.gitea is the address of a Forgejo or Gitea."
+            }
+            Self::UnknownHost { .. } => "Add the host, with its port, under integrations.gitea.",
+            Self::InvalidUrl { .. } => "Correct the address.",
+            Self::TooLarge { .. } => "Make it smaller, or ask the operator for a higher limit.",
+        }
+    }
 }
 
 /// What the portal asks of a forge. All calls are bounded in time and size.
@@ -144,7 +165,8 @@ pub trait Scm: Send + Sync {
     fn clone_url(&self, repository: &Repository) -> String;
     /// Page of one commit.
     fn commit_url(&self, repository: &Repository, commit: &str) -> String;
-    /// The account that the integration acts as.
+    /// The account that the integration acts as; empty where only a token is configured and no call that
+    /// needs the name (such as creating a repository) has asked the forge for it yet.
     fn account(&self) -> &str;
 
     /// The repository's state; `NotFound` where there is none (or it may not be seen).

@@ -1,5 +1,7 @@
 //! The one error of pages and APIs, by what the reader can do about it.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -12,6 +14,9 @@ pub struct FieldError {
 }
 
 /// Why a request was not answered as asked. Texts say what failed, why, and what to do.
+///
+/// As a response it is a short text with the status; the frame around all routes turns it into a page,
+/// a fragment or Backstage's error body, and logs it once.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("Log in to see this.")]
@@ -24,6 +29,9 @@ pub enum Error {
     Invalid(Vec<FieldError>),
     #[error("{0}")]
     Conflict(String),
+    /// The request's body is over a limit; the text names the limit.
+    #[error("{0}")]
+    TooLarge(String),
     /// Another system failed; `hint` says what the reader or the operator can do.
     #[error("{system}: {reason}")]
     Upstream {
@@ -38,7 +46,7 @@ pub enum Error {
 
 impl Error {
     /// HTTP status: Unauthenticated 401, Forbidden 403, NotFound 404, Invalid 422 (400 under `/api/`),
-    /// Conflict 409, Upstream 502, Internal 500 (503 while the database is away).
+    /// Conflict 409, TooLarge 413, Upstream 502, Internal 500 (503 while the database is away).
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -46,7 +54,9 @@ impl Error {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Upstream { .. } => StatusCode::BAD_GATEWAY,
+            Self::Internal(_) if self.database_is_away() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -57,6 +67,40 @@ impl Error {
             field: field.into(),
             message: message.into(),
         }])
+    }
+
+    /// A fault of ours.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// Somewhere in the chain is a database that cannot be reached: the same request may work in a moment.
+    pub fn database_is_away(&self) -> bool {
+        let Self::Internal(source) = self else { return false };
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+        while let Some(error) = next {
+            if error.downcast_ref::<sqlx::Error>().is_some_and(crate::db::is_away) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+
+    /// The text with everything that caused it, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let cause = error.to_string();
+            // Transparent errors repeat their source.
+            if !text.ends_with(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+            next = error.source();
+        }
+        text
     }
 }
 
@@ -72,8 +116,32 @@ impl From<askama::Error> for Error {
     }
 }
 
+/// How an [`Error`] reaches the frame through the response.
+#[derive(Clone)]
+pub(super) struct Failure(pub Arc<Error>);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        (self.status(), self.to_string()).into_response()
+        let mut response = (self.status(), self.to_string()).into_response();
+        response.extensions_mut().insert(Failure(Arc::new(self)));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the catalog failed")]
+    struct Wrapped(#[source] sqlx::Error);
+
+    #[test]
+    fn an_absent_database_is_recognised_inside_other_errors() {
+        let away = Error::internal(Wrapped(sqlx::Error::PoolTimedOut));
+        assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(away.chain().contains("the catalog failed: "), "{}", away.chain());
+        let ours = Error::internal(Wrapped(sqlx::Error::RowNotFound));
+        assert_eq!(ours.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -1,7 +1,65 @@
-//! What every page shares: shell, errors, extractors, forms, headers, static files.
+//! What every page shares: shell, errors, extractors, forms, headers, static files, health.
 
+mod assets;
+mod badge;
 mod error;
+mod extract;
+mod frame;
+mod health;
+mod kept;
+mod queries;
+mod render;
+mod section;
 mod shell;
+#[cfg(test)]
+pub mod testing;
+mod time;
 
+pub use assets::{asset, routes as asset_routes};
+pub use badge::Badge;
 pub use error::{Error, FieldError};
-pub use shell::{Shell, SignedIn, page};
+pub use extract::{Form, Json, Query};
+pub use frame::{CountTasks, Frame};
+pub use health::{Gate, Readiness, health_routes};
+pub use kept::{KeptForms, RestoredForm};
+pub use section::Section;
+pub use shell::{NavigationEntry, Shell, SignedIn, page};
+pub use time::{duration, exact_time, initials, machine_time, relative};
+
+/// Address of the login page that leads back to `next`, a path with query of this portal.
+pub fn login_url(next: &str) -> String {
+    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    format!("/login?next={next}")
+}
+
+/// `next` where it is a path of this portal; `/` for anything that could lead a browser elsewhere.
+pub fn local_path(next: &str) -> &str {
+    let safe = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains('\\')
+        && !next.chars().any(|c| c.is_ascii_control());
+    if safe { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_local_paths_are_followed() {
+        for good in ["/", "/catalog?filters[kind]=component", "/create/tasks/1#log"] {
+            assert_eq!(local_path(good), good);
+        }
+        for bad in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/a\r\nb",
+            "\t//x",
+        ] {
+            assert_eq!(local_path(bad), "/", "{bad:?}");
+        }
+    }
+}

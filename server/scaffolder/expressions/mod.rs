@@ -47,7 +47,6 @@ pub struct Options {
     /// `parseRepoUrl` and `projectSlug`.
     pub integrations: Vec<(String, String)>,
     pub limits: Limits,
-    syntax: Syntax,
 }
 
 /// How [`render_template`] renders a file or a path.
@@ -168,8 +167,8 @@ fn render_text(text: &str, context: &Value, options: &Options) -> Result<Option<
         return Ok(Some(Value::from(text)));
     }
     let source = value::units(text);
-    let nodes = parse::parse(&source, options.syntax, options.limits.depth)?;
-    let evaluation = Evaluation::new(&source, context, options);
+    let nodes = parse::parse(&source, Syntax::default(), options.limits.depth)?;
+    let evaluation = Evaluation::new(&source, context, options, false);
     match &nodes[..] {
         [Node::Output(expression)] => evaluation.value(expression),
         nodes => evaluation.render(nodes).map(|text| Some(Value::from(text))),
@@ -192,12 +191,11 @@ pub fn render_template(text: &str, context: &Value, options: &FileOptions) -> Re
         failed: None,
         integrations: options.integrations.clone(),
         limits: options.limits,
-        syntax,
     };
     on_deep_stack(|| {
         let source = value::units(text);
         let nodes = parse::parse(&source, syntax, options.limits.depth)?;
-        Evaluation::new(&source, context, &options).render(&nodes)
+        Evaluation::new(&source, context, &options, syntax.cookiecutter).render(&nodes)
     })
 }
 

@@ -39,7 +39,7 @@ impl Evaluation<'_> {
             Kind::Member(value, key) => {
                 let value = self.expression(value, frame)?;
                 let key = self.expression(key, frame)?;
-                methods::member(&value, &key, self.options.syntax.cookiecutter, &self.budget).map_err(fault)
+                methods::member(&value, &key, self.python_methods, &self.budget).map_err(fault)
             }
             Kind::Slice(value, parts) => self.slice(value, parts, frame, at),
             Kind::Call(callee, arguments) => self.call(callee, arguments, frame, at),
@@ -241,6 +241,7 @@ impl Evaluation<'_> {
         let context = filters::Context {
             budget: &self.budget,
             options: self.options,
+            cookiecutter: self.python_methods,
         };
         filters::apply(name, subject, &arguments, &context).map_err(|fault| self.at(fault, at))
     }

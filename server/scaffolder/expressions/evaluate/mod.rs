@@ -65,6 +65,8 @@ pub(super) struct Evaluation<'r> {
     source: &'r [u16],
     context: &'r serde_json::Value,
     options: &'r Options,
+    /// Objects and arrays have Python's methods, too.
+    python_methods: bool,
     pub budget: Budget,
     /// The outermost variables, which macros see too.
     root: Rc<Frame>,
@@ -76,11 +78,12 @@ pub(super) struct Evaluation<'r> {
 const GLOBALS: &[&str] = &["range", "cycler", "joiner", "always", "failure"];
 
 impl<'r> Evaluation<'r> {
-    pub fn new(source: &'r [u16], context: &'r serde_json::Value, options: &'r Options) -> Self {
+    pub fn new(source: &'r [u16], context: &'r serde_json::Value, options: &'r Options, python_methods: bool) -> Self {
         Self {
             source,
             context,
             options,
+            python_methods,
             budget: Budget::new(options.limits),
             root: Frame::new(None, false),
             converted: RefCell::default(),

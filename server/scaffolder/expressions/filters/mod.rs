@@ -19,6 +19,8 @@ pub(super) const KEYWORDS: &str = "__keywords";
 pub(super) struct Context<'a> {
     pub budget: &'a Budget,
     pub options: &'a Options,
+    /// There is a filter `jsonify`.
+    pub cookiecutter: bool,
 }
 
 /// Arguments of a filter.
@@ -33,7 +35,7 @@ type Outcome = Result<Value, Fault>;
 /// `subject | name(arguments)`.
 pub(super) fn apply(name: &str, subject: Value, arguments: &[Value], cx: &Context<'_>) -> Outcome {
     cx.budget.spend(1)?;
-    let Some(filter) = find(name, cx.options.syntax.cookiecutter) else {
+    let Some(filter) = find(name, cx.cookiecutter) else {
         return Err(Fault::unknown(format!("there is no filter \"{name}\"")));
     };
     if std::iter::once(&subject)

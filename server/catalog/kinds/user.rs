@@ -1,0 +1,13 @@
+//! User: a person.
+
+use super::*;
+
+pub(super) const RULES: Rules = Rules {
+    name: "User",
+    api_versions: BACKSTAGE,
+    fields: &[
+        required("memberOf", SORTED, "a list of groups, [] where there are none"),
+        optional("profile", Form::Profile),
+    ],
+    links: &[link("memberOf", "memberOf", "hasMember", Some("Group"))],
+};

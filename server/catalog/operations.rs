@@ -1,0 +1,449 @@
+//! Changes: register, read again, delete. Each stores what it read in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha1::{Digest, Sha1};
+use uuid::Uuid;
+
+use super::queries::entities::NewEntity;
+use super::queries::locations::ReadState;
+use super::read::{self, Outcome, Problem};
+use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, facets, live, queries};
+use crate::auth::Caller;
+use crate::ids::new_id;
+use crate::scm::{Repository, ScmError};
+
+/// Reads of another version of the program are not trusted to have found all there is to find.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The longest wait after failures that may pass by themselves.
+const LONGEST_BACKOFF_SECONDS: i64 = 600;
+
+/// What a read of one location did.
+#[derive(Debug, Clone, Default)]
+pub struct ReadReport {
+    /// Refs of entities that the location holds now, in the order in which they were read.
+    pub refs: Vec<String>,
+    pub problems: Vec<Problem>,
+    /// Nothing was read, as no commit changed.
+    pub unchanged: bool,
+}
+
+/// What to do where a location is registered already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    Reject,
+    Refresh,
+}
+
+impl Catalog {
+    /// Reads `target` and stores the location and its entities in one transaction: what it returns is
+    /// readable when it returns. Registering the same target again reads it again.
+    /// `actor` is recorded as who registered it.
+    ///
+    /// A new location of whose file nothing can be used is not stored: `Invalid` says why. Where a part
+    /// is usable, it is stored, and the problems are with it.
+    pub async fn register(&self, actor: &str, target: &str) -> Result<Registered, CatalogError> {
+        let target = self.check_target(target)?;
+        let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
+        let started = self.clock().now();
+        // Asked first, so that a forge that is away is told as such and may be tried again.
+        self.head_of(&target).await?;
+        let previous = match &existing {
+            Some(location) => queries::entities::list_previous(self.db(), location.id).await?,
+            None => Vec::new(),
+        };
+        let outcome = read::read(self.sources(), self.rules(), "url", &target, &previous).await;
+        if existing.is_none() && outcome.entities.len() <= 1 && !outcome.problems.is_empty() {
+            return Err(CatalogError::Invalid(told(&outcome.problems)));
+        }
+        let existed = match &existing {
+            Some(_) => true,
+            None => {
+                let id = new_id(self.clock());
+                let new = (id, "url", target.as_str());
+                !queries::locations::ensure(self.db(), new, false, Some(actor), started).await?
+            }
+        };
+        let location = queries::locations::find_by_target(self.db(), "url", &target)
+            .await?
+            .ok_or_else(|| {
+                CatalogError::NotFound(format!("{target} was deleted while it was read; register it again"))
+            })?;
+        let report = self.store(&location, outcome, started).await?;
+        let entities = self.list_by_refs(&report.refs).await?.into_iter().flatten();
+        let own = read::location_ref("url", &target);
+        Ok(Registered {
+            location: location.location(),
+            entities: entities.filter(|entity| entity.entity_ref() != own).collect(),
+            existed,
+            problems: report.problems,
+        })
+    }
+
+    /// As [`Self::register`], for callers that want to be told when somebody was first.
+    pub async fn add_location(
+        &self,
+        actor: &str,
+        target: &str,
+        on_conflict: OnConflict,
+    ) -> Result<Registered, CatalogError> {
+        let known = queries::locations::find_by_target(self.db(), "url", &self.check_target(target)?).await?;
+        if known.is_some() && on_conflict == OnConflict::Reject {
+            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+        }
+        self.register(actor, target).await
+    }
+
+    /// Reads `target` and all below it without storing anything; problems are an error.
+    pub async fn dry_run(&self, target: &str) -> Result<Registered, CatalogError> {
+        let target = self.check_target(target)?;
+        self.head_of(&target).await?;
+        let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
+        let outcome = read::read(self.sources(), self.rules(), "url", &target, &[]).await;
+        if !outcome.problems.is_empty() {
+            return Err(CatalogError::Invalid(told(&outcome.problems)));
+        }
+        Ok(Registered {
+            location: Location {
+                id: existing
+                    .as_ref()
+                    .map_or_else(|| new_id(self.clock()), |location| location.id),
+                kind: "url".to_owned(),
+                target,
+            },
+            entities: outcome
+                .entities
+                .into_iter()
+                .map(|entity| Entity { body: entity.body })
+                .collect(),
+            existed: existing.is_some(),
+            problems: Vec::new(),
+        })
+    }
+
+    fn check_target(&self, target: &str) -> Result<String, CatalogError> {
+        if self.config().readonly {
+            return Err(CatalogError::Forbidden(
+                "The catalog is read-only (catalog.readonly); locations come from the configuration.".to_owned(),
+            ));
+        }
+        let url = url::Url::parse(target.trim()).map_err(|error| {
+            CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
+        })?;
+        match ["http", "https"].contains(&url.scheme()) {
+            true => Ok(target.trim().to_owned()),
+            false => Err(CatalogError::Invalid(format!(
+                "\"{target}\" is not an http or https address; name the file by its address at the forge"
+            ))),
+        }
+    }
+
+    async fn head_of(&self, target: &str) -> Result<(), ScmError> {
+        let located = self.sources().locate(target)?;
+        let reference = located.source.reference.as_deref();
+        read::head(&*located.forge, &located.source.repository, reference).await?;
+        Ok(())
+    }
+
+    /// Reads a location again. Without `force`, it is not read where none of its commits changed.
+    pub async fn read_location(&self, id: Uuid, force: bool) -> Result<ReadReport, CatalogError> {
+        let location = queries::locations::find(self.db(), id)
+            .await?
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id} any more.")))?;
+        let started = self.clock().now();
+        if !force && self.is_unchanged(&location).await? {
+            let now = self.clock().now();
+            queries::locations::store_unchanged(self.db(), id, now, self.next_read(now, 0)).await?;
+            return Ok(ReadReport {
+                unchanged: true,
+                ..ReadReport::default()
+            });
+        }
+        let previous = queries::entities::list_previous(self.db(), id).await?;
+        let outcome = read::read(
+            self.sources(),
+            self.rules(),
+            &location.kind,
+            &location.target,
+            &previous,
+        )
+        .await;
+        self.store(&location, outcome, started).await
+    }
+
+    async fn is_unchanged(&self, location: &LocationState) -> Result<bool, CatalogError> {
+        if location.stale
+            || location.kind != "url"
+            || location.read_by.as_deref() != Some(VERSION)
+            || location.problems.iter().any(|problem| problem.temporary)
+        {
+            return Ok(false);
+        }
+        let checked = queries::locations::list_repositories(self.db(), location.id).await?;
+        for one in &checked {
+            let Ok(forge) = self.sources().forge_of(&one.repository) else {
+                return Ok(false);
+            };
+            match read::head(&*forge, &one.repository, one.reference.as_deref()).await {
+                Ok(commit) if commit == one.commit => {}
+                // A forge that is away is told by the read itself.
+                _ => return Ok(false),
+            }
+        }
+        Ok(!checked.is_empty())
+    }
+
+    /// Reads again, now, every location in this repository (a push was reported).
+    pub async fn refresh_repository(&self, repository: &Repository) -> Result<(), CatalogError> {
+        let mut failed = None;
+        for id in queries::locations::list_of_repository(self.db(), repository).await? {
+            // One location must not keep the others from being read.
+            if let Err(error) = self.read_location(id, true).await {
+                tracing::warn!(location = %id, %error, "a location could not be read after a push");
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Marks the location of an entity as due; a worker reads it at once.
+    pub async fn refresh_entity(&self, entity_ref: &EntityRef) -> Result<(), CatalogError> {
+        let origin = queries::entities::find_origin(self.db(), &entity_ref.to_string())
+            .await?
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {entity_ref}.")))?;
+        queries::locations::set_due(self.db(), origin.location_id, self.clock().now()).await?;
+        self.wake().await
+    }
+
+    /// Deletes a location and its entities. Configured ones go with their line in the configuration only.
+    pub async fn delete_location(&self, caller: &Caller, id: Uuid) -> Result<(), CatalogError> {
+        let location = queries::locations::find(self.db(), id)
+            .await?
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}.")))?;
+        self.may_delete(caller, &location)?;
+        let mut transaction = self.db().begin().await?;
+        let refs = queries::locations::delete(&mut transaction, id).await?;
+        live::announce(&mut transaction, refs.clone()).await?;
+        transaction.commit().await?;
+        self.free(&refs).await
+    }
+
+    /// Why the caller may not delete the location, or nothing.
+    pub fn may_delete(&self, caller: &Caller, location: &LocationState) -> Result<(), CatalogError> {
+        let refuse = |reason: &str| Err(CatalogError::Forbidden(reason.to_owned()));
+        match &location.registered_by {
+            _ if self.config().readonly => refuse("The catalog is read-only (catalog.readonly)."),
+            _ if location.configured => {
+                refuse("This location is named in the configuration (catalog.locations); remove it there.")
+            }
+            Some(actor) if caller.may_act_for(actor) => Ok(()),
+            None if caller.is_admin() => Ok(()),
+            _ => refuse("Only who registered a location, or an administrator, may remove it."),
+        }
+    }
+
+    /// Names became free: whoever waits for them is read.
+    async fn free(&self, refs: &[String]) -> Result<(), CatalogError> {
+        let waiting = queries::locations::wake_claims(self.db(), refs, self.clock().now()).await?;
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => self.wake().await,
+        }
+    }
+
+    /// When a location is read next. `failures` counts reads in a row that may succeed by themselves later.
+    fn next_read(&self, now: DateTime<Utc>, failures: i32) -> DateTime<Utc> {
+        let seconds = match (failures, self.config().interval) {
+            (0, Some(interval)) => {
+                let seconds = interval.as_secs_f64();
+                // Spread, so that not all locations are read at the same moment for ever.
+                (seconds * rand::random_range(1.0..=1.5)) as i64
+            }
+            // Polling is off: a hundred years.
+            (0, None) => 100 * 365 * 24 * 3600,
+            (failures, _) => (8_i64 << failures.clamp(1, 8)).min(LONGEST_BACKOFF_SECONDS),
+        };
+        now + TimeDelta::seconds(seconds)
+    }
+
+    /// Stores what a read brought, all of it or nothing.
+    async fn store(
+        &self,
+        location: &LocationState,
+        mut outcome: Outcome,
+        started: DateTime<Utc>,
+    ) -> Result<ReadReport, CatalogError> {
+        let now = self.clock().now();
+        let mut transaction = self.db().begin().await?;
+        match queries::locations::lock(&mut transaction, location.id, started).await? {
+            Some(false) => {}
+            // Another replica stored a read that began later: it saw at least what this one saw.
+            Some(true) => {
+                let refs = outcome
+                    .entities
+                    .iter()
+                    .map(|entity| entity.entity_ref.to_string())
+                    .collect();
+                return Ok(ReadReport {
+                    refs,
+                    problems: outcome.problems,
+                    unchanged: false,
+                });
+            }
+            None => {
+                return Err(CatalogError::NotFound(format!(
+                    "{} was removed while it was read.",
+                    location.target
+                )));
+            }
+        }
+        let refs: Vec<String> = outcome
+            .entities
+            .iter()
+            .map(|entity| entity.entity_ref.to_string())
+            .collect();
+        let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;
+
+        let mut claims = Vec::new();
+        let mut writes = Vec::new();
+        let mut relations = HashMap::new();
+        let rewrite = location.read_by.as_deref() != Some(VERSION);
+        for entity in outcome.entities.drain(..) {
+            let reference = entity.entity_ref.to_string();
+            let digest = hex::encode(Sha1::digest(entity.body.to_string()));
+            let id = match known.get(&reference) {
+                Some(other) if other.location_id != location.id => {
+                    claims.push((reference, entity.source, other.source.clone()));
+                    continue;
+                }
+                Some(same) if same.digest == digest && same.source == entity.source && !rewrite => continue,
+                Some(same) => same.id,
+                None => new_id(self.clock()),
+            };
+            relations.insert(reference, entity.relations);
+            writes.push(NewEntity {
+                id,
+                facets: facets::of(&entity.body, &id.to_string()),
+                entity_ref: entity.entity_ref,
+                body: entity.body,
+                digest,
+                source: entity.source,
+            });
+        }
+        writes.sort_by(|a, b| a.entity_ref.cmp(&b.entity_ref));
+        let written: HashSet<String> = queries::entities::upsert(&mut transaction, location.id, &writes, now)
+            .await?
+            .into_iter()
+            .collect();
+        for lost in writes
+            .iter()
+            .filter(|write| !written.contains(&write.entity_ref.to_string()))
+        {
+            claims.push((
+                lost.entity_ref.to_string(),
+                lost.source.clone(),
+                "another location".to_owned(),
+            ));
+        }
+        let mut changed: Vec<String> = written.iter().cloned().collect();
+        let mut origins = Vec::new();
+        let mut rows = Vec::new();
+        for write in writes
+            .iter()
+            .filter(|write| written.contains(&write.entity_ref.to_string()))
+        {
+            origins.push(write.id);
+            for relation in relations.remove(&write.entity_ref.to_string()).unwrap_or_default() {
+                changed.push(relation.source.to_string());
+                rows.push((
+                    write.id,
+                    relation.source.to_string(),
+                    relation.kind,
+                    relation.target.to_string(),
+                ));
+            }
+        }
+        queries::entities::replace_relations(&mut transaction, &origins, &rows).await?;
+
+        let current: HashSet<&String> = refs.iter().collect();
+        let kept: HashSet<String> = outcome.kept.iter().map(EntityRef::to_string).collect();
+        let gone: Vec<String> = known
+            .iter()
+            .filter(|(reference, known)| {
+                known.location_id == location.id && !current.contains(reference) && !kept.contains(*reference)
+            })
+            .map(|(reference, _)| reference.clone())
+            .collect();
+        queries::entities::delete(&mut transaction, location.id, &gone).await?;
+        changed.extend(gone.iter().cloned());
+
+        let mut problems = outcome.problems;
+        problems.extend(
+            claims
+                .iter()
+                .filter_map(|(reference, source, holder)| conflict(reference, source, holder)),
+        );
+        let temporary = problems.iter().any(|problem| problem.temporary);
+        let state = ReadState {
+            started_at: started,
+            now,
+            next_read_at: self.next_read(
+                now,
+                if temporary {
+                    location.failures.saturating_add(1)
+                } else {
+                    0
+                },
+            ),
+            read_by: VERSION,
+            problems: &problems,
+            claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
+        };
+        let before = queries::locations::list_repositories(self.db(), location.id).await?;
+        queries::locations::store_read(&mut transaction, location.id, &state, &outcome.checked).await?;
+        live::announce(&mut transaction, changed).await?;
+        transaction.commit().await?;
+
+        let known: HashSet<&Repository> = before.iter().map(|checked| &checked.repository).collect();
+        let touched: HashSet<&Repository> = outcome.checked.iter().map(|checked| &checked.repository).collect();
+        for repository in touched.difference(&known) {
+            self.tell_repository((*repository).clone());
+        }
+        self.free(&gone).await?;
+        let lost: HashSet<&String> = claims.iter().map(|claim| &claim.0).collect();
+        Ok(ReadReport {
+            refs: refs
+                .iter()
+                .filter(|reference| !lost.contains(reference))
+                .cloned()
+                .collect(),
+            problems,
+            unchanged: false,
+        })
+    }
+}
+
+/// Two locations describe the same name: the first keeps it. The same file reached by two ways is no problem.
+fn conflict(reference: &str, source: &str, holder: &str) -> Option<Problem> {
+    if source == holder {
+        return None;
+    }
+    let (_, target) = source.split_once(':').unwrap_or(("", source));
+    Some(Problem {
+        source: target.to_owned(),
+        line: None,
+        column: None,
+        entity: Some(reference.to_owned()),
+        message: format!(
+            "{reference} exists already, described in {holder}, which keeps the name; rename one of them, or remove \
+             the location that should not have it"
+        ),
+        excerpt: String::new(),
+        temporary: false,
+    })
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}

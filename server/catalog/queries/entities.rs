@@ -1,0 +1,339 @@
+//! Entities and their relations.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::super::facets::Facets;
+use super::super::read::Previous;
+use super::super::{Entity, EntityRef};
+
+/// What a stored entity is compared with.
+pub struct Known {
+    pub id: Uuid,
+    pub digest: String,
+    pub location_id: Uuid,
+    pub source: String,
+}
+
+/// An entity as it is written.
+pub struct NewEntity {
+    pub id: Uuid,
+    pub entity_ref: EntityRef,
+    pub body: Value,
+    pub digest: String,
+    pub facets: Facets,
+    pub source: String,
+}
+
+/// A row, with its relations.
+pub struct Row {
+    pub id: Uuid,
+    pub body: Value,
+    pub digest: String,
+    pub relations: Value,
+}
+
+impl Row {
+    /// The document that the API answers: with uid, etag and relations.
+    pub fn into_entity(self) -> Entity {
+        let mut body = self.body;
+        let mut etag = Sha1::new();
+        etag.update(self.digest.as_bytes());
+        etag.update(self.relations.to_string().as_bytes());
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("uid".to_owned(), json!(self.id));
+            metadata.insert("etag".to_owned(), json!(hex::encode(etag.finalize())));
+        }
+        if let Some(root) = body.as_object_mut() {
+            root.insert("relations".to_owned(), self.relations);
+        }
+        Entity { body }
+    }
+}
+
+pub async fn find(db: &PgPool, entity_ref: &str) -> Result<Option<Entity>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select e.id, e.body as "body!: Value", e.digest, catalog_relations(e.entity_ref) as "relations!: Value"
+        from catalog_entity e where e.entity_ref = $1"#,
+        entity_ref,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Row::into_entity))
+}
+
+pub async fn find_by_id(db: &PgPool, id: Uuid) -> Result<Option<Entity>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select e.id, e.body as "body!: Value", e.digest, catalog_relations(e.entity_ref) as "relations!: Value"
+        from catalog_entity e where e.id = $1"#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Row::into_entity))
+}
+
+/// Entities of these refs, in no order.
+pub async fn list_by_refs(db: &PgPool, refs: &[String]) -> Result<HashMap<String, Entity>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select e.id, e.body as "body!: Value", e.digest, catalog_relations(e.entity_ref) as "relations!: Value"
+        from catalog_entity e where e.entity_ref = any($1)"#,
+        refs,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(Row::into_entity)
+        .map(|entity| (entity.entity_ref().to_string(), entity))
+        .collect())
+}
+
+pub async fn list_kind(db: &PgPool, kind: &str) -> Result<Vec<Entity>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select e.id, e.body as "body!: Value", e.digest, catalog_relations(e.entity_ref) as "relations!: Value"
+        from catalog_entity e where e.kind = $1 order by e.entity_ref"#,
+        kind,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Row::into_entity).collect())
+}
+
+/// Titles of the entities of these refs that exist.
+pub async fn titles(db: &PgPool, refs: &[String]) -> Result<HashMap<String, String>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select entity_ref, coalesce(body #>> '{metadata,title}', body #>> '{metadata,name}') as "title!"
+        from catalog_entity where entity_ref = any($1)"#,
+        refs,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.entity_ref, row.title)).collect())
+}
+
+/// Where an entity was read from, and when its location was looked at last.
+pub struct Origin {
+    pub location_id: Uuid,
+    pub source: String,
+    pub checked_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+pub async fn find_origin(db: &PgPool, entity_ref: &str) -> Result<Option<Origin>, sqlx::Error> {
+    sqlx::query_as!(
+        Origin,
+        "select e.location_id, e.source, l.checked_at from catalog_entity e
+        join catalog_location l on l.id = e.location_id where e.entity_ref = $1",
+        entity_ref,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Stored entities of a location, as the next read of it needs them.
+pub async fn list_previous(db: &PgPool, location: Uuid) -> Result<Vec<Previous>, sqlx::Error> {
+    // Bodies are needed only of those that name further files.
+    let rows = sqlx::query!(
+        r#"select kind, namespace, name, source,
+            case when kind = 'location' then body else '{}'::json end as "body!: Value"
+        from catalog_entity where location_id = $1 order by entity_ref"#,
+        location,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Previous {
+            entity_ref: EntityRef::new(&row.kind, &row.namespace, &row.name),
+            source: row.source,
+            body: row.body,
+        })
+        .collect())
+}
+
+/// What is stored now under these refs and of this location, by ref.
+pub async fn list_known(
+    db: &mut PgConnection,
+    location: Uuid,
+    refs: &[String],
+) -> Result<HashMap<String, Known>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select entity_ref, id, digest, location_id, source from catalog_entity
+        where location_id = $1 or entity_ref = any($2)",
+        location,
+        refs,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let known = Known {
+                id: row.id,
+                digest: row.digest,
+                location_id: row.location_id,
+                source: row.source,
+            };
+            (row.entity_ref, known)
+        })
+        .collect())
+}
+
+/// Writes entities of a location. Refs that another location holds are left alone; those written are returned.
+/// `entities` must be sorted by ref, so that two writers cannot wait for each other.
+pub async fn upsert(
+    db: &mut PgConnection,
+    location: Uuid,
+    entities: &[NewEntity],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut written = Vec::with_capacity(entities.len());
+    for chunk in entities.chunks(500) {
+        let text = |pointer: &'static str| -> Vec<Option<String>> {
+            chunk
+                .iter()
+                .map(|entity| {
+                    entity
+                        .body
+                        .pointer(pointer)
+                        .and_then(Value::as_str)
+                        .map(str::to_lowercase)
+                })
+                .collect()
+        };
+        let column = |value: fn(&NewEntity) -> String| -> Vec<String> { chunk.iter().map(value).collect() };
+        let ids: Vec<Uuid> = chunk.iter().map(|entity| entity.id).collect();
+        let bodies: Vec<Value> = chunk.iter().map(|entity| entity.body.clone()).collect();
+        let owners: Vec<Option<String>> = chunk.iter().map(owner).collect();
+        let rows = sqlx::query!(
+            "insert into catalog_entity
+                (id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest, facets, originals,
+                search, location_id, source, changed_at, read_at)
+            select id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest,
+                array(select json_array_elements_text(facets)), array(select json_array_elements_text(originals)),
+                search, $14, source, $15, $15
+            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                    $9::text[], $10::json[], $11::text[], $12::json[], $13::json[], $16::text[], $17::text[])
+                as new (id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest, facets,
+                    originals, search, source)
+            on conflict on constraint catalog_entity_ref_key do update set
+                kind = excluded.kind, namespace = excluded.namespace, name = excluded.name, title = excluded.title,
+                owner = excluded.owner, type = excluded.type, lifecycle = excluded.lifecycle, body = excluded.body,
+                digest = excluded.digest, facets = excluded.facets, originals = excluded.originals,
+                search = excluded.search, source = excluded.source, changed_at = excluded.changed_at,
+                read_at = excluded.read_at
+            where catalog_entity.location_id = excluded.location_id
+            returning entity_ref",
+            &ids,
+            &column(|entity| entity.entity_ref.to_string()),
+            &column(|entity| entity.entity_ref.kind.clone()),
+            &column(|entity| entity.entity_ref.namespace.clone()),
+            &column(|entity| entity.entity_ref.name.clone()),
+            &column(title),
+            &owners as &[Option<String>],
+            &text("/spec/type") as &[Option<String>],
+            &text("/spec/lifecycle") as &[Option<String>],
+            &bodies,
+            &column(|entity| entity.digest.clone()),
+            &chunk
+                .iter()
+                .map(|entity| json!(entity.facets.elements))
+                .collect::<Vec<_>>(),
+            &chunk
+                .iter()
+                .map(|entity| json!(entity.facets.originals))
+                .collect::<Vec<_>>(),
+            location,
+            now,
+            &column(search),
+            &column(|entity| entity.source.clone()),
+        )
+        .fetch_all(&mut *db)
+        .await?;
+        written.extend(rows.into_iter().map(|row| row.entity_ref));
+    }
+    Ok(written)
+}
+
+/// Replaces the relations that these entities make: `(origin, source, type, target)`.
+pub async fn replace_relations(
+    db: &mut PgConnection,
+    origins: &[Uuid],
+    relations: &[(Uuid, String, &'static str, String)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from catalog_relation where origin = any($1)", origins)
+        .execute(&mut *db)
+        .await?;
+    for chunk in relations.chunks(2_000) {
+        let origins: Vec<Uuid> = chunk.iter().map(|relation| relation.0).collect();
+        let sources: Vec<String> = chunk.iter().map(|relation| relation.1.clone()).collect();
+        let kinds: Vec<String> = chunk.iter().map(|relation| relation.2.to_owned()).collect();
+        let targets: Vec<String> = chunk.iter().map(|relation| relation.3.clone()).collect();
+        sqlx::query!(
+            "insert into catalog_relation (origin, source_ref, type, target_ref)
+            select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+            on conflict on constraint catalog_relation_pkey do nothing",
+            &origins,
+            &sources,
+            &kinds,
+            &targets,
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Deletes a location's entities of these refs.
+pub async fn delete(db: &mut PgConnection, location: Uuid, refs: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from catalog_entity where location_id = $1 and entity_ref = any($2)",
+        location,
+        refs,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+fn title(entity: &NewEntity) -> String {
+    let given = entity.body.pointer("/metadata/title").and_then(Value::as_str);
+    without_nul(given.unwrap_or(&entity.entity_ref.name).to_lowercase())
+}
+
+/// Canonical ref of the owner, where there is one that can be read.
+fn owner(entity: &NewEntity) -> Option<String> {
+    let owner = entity.body.pointer("/spec/owner")?.as_str()?;
+    let owner = EntityRef::parse(owner, Some("group"), Some(&entity.entity_ref.namespace)).ok()?;
+    Some(owner.to_string())
+}
+
+fn search(entity: &NewEntity) -> String {
+    let metadata = &entity.body["metadata"];
+    let tags = metadata["tags"].as_array().into_iter().flatten();
+    let text = [
+        &metadata["name"],
+        &metadata["title"],
+        &metadata["description"],
+        &entity.body["spec"]["owner"],
+    ]
+    .into_iter()
+    .chain(tags)
+    .filter_map(Value::as_str)
+    .collect::<Vec<_>>()
+    .join("\n");
+    without_nul(text.to_lowercase())
+}
+
+/// Postgres takes no NUL in text.
+fn without_nul(text: String) -> String {
+    text.replace('\0', "")
+}

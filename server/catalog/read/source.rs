@@ -1,0 +1,425 @@
+//! Files of repositories and of the server's disk. Each repository is read once a commit and read of a location.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use globset::GlobBuilder;
+use url::Url;
+
+use crate::scm::{Forges, Located, Repository, Scm, ScmError, Source};
+
+/// A description file larger than this is refused.
+pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
+/// A repository larger than this is read file by file instead of as one tree.
+const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
+/// Text that substitutions bring in for one location, at most.
+const MAX_SUBSTITUTED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Finds the forge of a URL: all that reading needs of the configured forges.
+pub trait Sources: Send + Sync {
+    fn locate(&self, url: &str) -> Result<Located, ScmError>;
+    fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError>;
+}
+
+impl Sources for Forges {
+    fn locate(&self, url: &str) -> Result<Located, ScmError> {
+        Forges::locate(self, url)
+    }
+
+    fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
+        Forges::forge_of(self, repository)
+    }
+}
+
+/// A repository that was looked into, and the commit that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub repository: Repository,
+    /// As the URL names it; `None` is the default branch.
+    pub reference: Option<String>,
+    pub commit: String,
+}
+
+/// Why a file was not read.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// The repository was read, and the file is not in it.
+    Missing(String),
+    /// Nothing is known of the file now.
+    Unreadable { message: String, temporary: bool },
+}
+
+impl Failure {
+    fn lasting(message: impl Into<String>) -> Self {
+        Self::Unreadable {
+            message: message.into(),
+            temporary: false,
+        }
+    }
+
+    fn of(error: &ScmError) -> Self {
+        Self::Unreadable {
+            message: error.to_string(),
+            temporary: error.is_temporary(),
+        }
+    }
+
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Missing(message) | Self::Unreadable { message, .. } => message,
+        }
+    }
+
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreadable { temporary: true, .. })
+    }
+}
+
+/// The files of one commit; `None` where the repository is too large to be read whole.
+struct Snapshot {
+    commit: String,
+    files: Option<HashMap<String, File>>,
+}
+
+enum File {
+    Content(Bytes),
+    Link(String),
+}
+
+type Key = (Repository, Option<String>);
+
+/// One read of a location: what was fetched is kept until its end.
+pub struct Reading<'a> {
+    sources: &'a dyn Sources,
+    snapshots: HashMap<Key, Result<Arc<Snapshot>, Failure>>,
+    /// Folder that files on the server's disk must lie in; `None`: no such file may be read.
+    root: Option<PathBuf>,
+    substituted: usize,
+}
+
+impl<'a> Reading<'a> {
+    /// `file` is the target of a location of type file.
+    pub fn new(sources: &'a dyn Sources, file: Option<PathBuf>) -> Self {
+        Self {
+            sources,
+            snapshots: HashMap::new(),
+            root: file.and_then(|file| fixed_folder(&file)),
+            substituted: 0,
+        }
+    }
+
+    pub fn locate(&self, url: &str) -> Result<Located, ScmError> {
+        self.sources.locate(url)
+    }
+
+    /// What `target`, written in the file `kind:file`, names as type `wanted`: a complete URL or path.
+    pub fn resolve(&self, kind: &str, file: &str, wanted: &str, target: &str) -> Result<String, String> {
+        match (kind, wanted) {
+            ("url", "url") | ("file", "url") => {
+                let base = Url::parse(file).ok();
+                let joined = match &base {
+                    Some(base) => base.join(target),
+                    None => Url::parse(target),
+                };
+                let joined = joined.map_err(|error| format!("the target \"{target}\" is not an address: {error}"))?;
+                match ["http", "https"].contains(&joined.scheme()) {
+                    true => Ok(joined.to_string()),
+                    false => Err(format!(
+                        "the target \"{target}\" is of the form {}:, which is not read; use http or https",
+                        joined.scheme()
+                    )),
+                }
+            }
+            ("file", "file") => {
+                let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
+                Ok(folder.join(target).to_string_lossy().into_owned())
+            }
+            (_, "file") => Err(format!(
+                "the target \"{target}\" is a file of the server, which only the configuration may name"
+            )),
+            (_, other) => Err(format!("locations of type \"{other}\" are not known; use url")),
+        }
+    }
+
+    /// The files that a target names (several by a glob), each with its own target, in order.
+    pub async fn files(&mut self, kind: &str, target: &str) -> Result<Vec<(String, String)>, Failure> {
+        match kind {
+            "url" => self.url_files(target).await,
+            "file" => self.disk_files(target),
+            other => Err(Failure::lasting(format!(
+                "locations of type \"{other}\" are not known; use url"
+            ))),
+        }
+    }
+
+    async fn url_files(&mut self, target: &str) -> Result<Vec<(String, String)>, Failure> {
+        let located = self.sources.locate(target).map_err(|error| Failure::of(&error))?;
+        if !located.source.path.contains('*') {
+            let bytes = self.content(&located, target).await?;
+            return Ok(vec![(target.to_owned(), text(bytes, target)?)]);
+        }
+        let snapshot = self.snapshot(&located).await?;
+        let Some(files) = &snapshot.files else {
+            return Err(Failure::lasting(format!(
+                "{target} has a pattern, but the repository is larger than {MAX_TREE_BYTES} bytes; name the files one by one"
+            )));
+        };
+        let matcher = GlobBuilder::new(&located.source.path)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| Failure::lasting(format!("{target} is not a pattern: {error}")))?
+            .compile_matcher();
+        let found: BTreeMap<&str, &Bytes> = files
+            .iter()
+            .filter_map(|(path, file)| match file {
+                File::Content(bytes) if matcher.is_match(path) => Some((path.as_str(), bytes)),
+                _ => None,
+            })
+            .collect();
+        if found.is_empty() {
+            return Err(Failure::Missing(format!(
+                "no file of the repository at commit {} matches {target}",
+                short(&snapshot.commit)
+            )));
+        }
+        found
+            .into_iter()
+            .map(|(path, bytes)| {
+                let source = Source {
+                    path: path.to_owned(),
+                    ..located.source.clone()
+                };
+                let url = located.forge.web_url(&source, false);
+                let text = text(bytes.clone(), &url)?;
+                Ok((url, text))
+            })
+            .collect()
+    }
+
+    /// Content of the file that a URL was found to name.
+    async fn content(&mut self, located: &Located, target: &str) -> Result<Bytes, Failure> {
+        let snapshot = self.snapshot(located).await?;
+        let path = &located.source.path;
+        if path.is_empty() {
+            return Err(Failure::lasting(format!(
+                "{target} names a repository, not a file in it"
+            )));
+        }
+        let Some(files) = &snapshot.files else {
+            let source = Source {
+                reference: Some(snapshot.commit.clone()),
+                ..located.source.clone()
+            };
+            return located
+                .forge
+                .read_file(&source, MAX_FILE_BYTES)
+                .await
+                .map_err(|error| match error {
+                    ScmError::NotFound { .. } => missing(target, &snapshot.commit),
+                    other => Failure::of(&other),
+                });
+        };
+        match files.get(path) {
+            Some(File::Content(bytes)) if bytes.len() as u64 <= MAX_FILE_BYTES => Ok(bytes.clone()),
+            Some(File::Content(bytes)) => Err(Failure::lasting(format!(
+                "{target} has {} bytes, more than the {MAX_FILE_BYTES} that are read",
+                bytes.len()
+            ))),
+            Some(File::Link(to)) => Err(Failure::lasting(format!(
+                "{target} is a symbolic link to {to}; links are not followed, name the file itself"
+            ))),
+            None => Err(missing(target, &snapshot.commit)),
+        }
+    }
+
+    async fn snapshot(&mut self, located: &Located) -> Result<Arc<Snapshot>, Failure> {
+        let key = (located.source.repository.clone(), located.source.reference.clone());
+        if let Some(known) = self.snapshots.get(&key) {
+            return known.clone();
+        }
+        let fetched = fetch(located).await.map(Arc::new);
+        self.snapshots.insert(key, fetched.clone());
+        fetched
+    }
+
+    /// The text that a substitution names, relative to the file `kind:file`, from the same repository.
+    pub async fn beside(&mut self, kind: &str, file: &str, target: &str) -> Result<String, Failure> {
+        let resolved = self.resolve(kind, file, kind, target).map_err(Failure::lasting)?;
+        let found = match kind {
+            "url" => {
+                let own = self.sources.locate(file).map_err(|error| Failure::of(&error))?;
+                let located = self.sources.locate(&resolved).map_err(|error| Failure::of(&error))?;
+                if own.source.repository != located.source.repository {
+                    return Err(Failure::lasting(format!(
+                        "{resolved} is in another repository than {file}; only files of the same one are put in"
+                    )));
+                }
+                let bytes = self.content(&located, &resolved).await?;
+                text(bytes, &resolved)?
+            }
+            _ => {
+                let mut files = self.disk_files(&resolved)?;
+                match files.len() {
+                    1 => files.remove(0).1,
+                    many => return Err(Failure::lasting(format!("{resolved} names {many} files, not one"))),
+                }
+            }
+        };
+        self.substituted += found.len();
+        match self.substituted > MAX_SUBSTITUTED_BYTES {
+            true => Err(Failure::lasting(format!(
+                "the location's substitutions bring in more than {MAX_SUBSTITUTED_BYTES} bytes"
+            ))),
+            false => Ok(found),
+        }
+    }
+
+    /// Files of the server's disk: only inside the folder of the configured one.
+    fn disk_files(&self, target: &str) -> Result<Vec<(String, String)>, Failure> {
+        let Some(root) = &self.root else {
+            return Err(Failure::lasting(format!(
+                "{target} is a file of the server, which only the configuration may name"
+            )));
+        };
+        let root = root
+            .canonicalize()
+            .map_err(|error| Failure::lasting(format!("{} cannot be read: {error}", root.display())))?;
+        let mut found = Vec::new();
+        for path in expand(Path::new(target)).map_err(Failure::lasting)? {
+            let shown = path.display().to_string();
+            let real = path.canonicalize().map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Failure::Missing(format!("{shown} does not exist")),
+                _ => Failure::lasting(format!("{shown} cannot be read: {error}")),
+            })?;
+            if !real.starts_with(&root) {
+                return Err(Failure::lasting(format!(
+                    "{shown} lies outside of {}, the folder of the configured location",
+                    root.display()
+                )));
+            }
+            let unreadable = |error: std::io::Error| Failure::lasting(format!("{shown} cannot be read: {error}"));
+            let metadata = std::fs::metadata(&real).map_err(unreadable)?;
+            if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+                return Err(Failure::lasting(format!(
+                    "{shown} is not a file of at most {MAX_FILE_BYTES} bytes"
+                )));
+            }
+            let bytes = std::fs::read(&real).map_err(unreadable)?;
+            found.push((shown.clone(), text(Bytes::from(bytes), &shown)?));
+        }
+        match found.is_empty() {
+            true => Err(Failure::Missing(format!("no file matches {target}"))),
+            false => Ok(found),
+        }
+    }
+
+    /// Repositories that were looked into so far.
+    pub fn checked(&self) -> Vec<Checked> {
+        self.snapshots
+            .iter()
+            .filter_map(|((repository, reference), snapshot)| {
+                let snapshot = snapshot.as_ref().ok()?;
+                Some(Checked {
+                    repository: repository.clone(),
+                    reference: reference.clone(),
+                    commit: snapshot.commit.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+async fn fetch(located: &Located) -> Result<Snapshot, Failure> {
+    let repository = &located.source.repository;
+    let commit = head(&*located.forge, repository, located.source.reference.as_deref())
+        .await
+        .map_err(|error| Failure::of(&error))?;
+    let files = match located.forge.read_tree(repository, &commit, MAX_TREE_BYTES).await {
+        Ok(tree) => Some(
+            tree.files
+                .into_iter()
+                .map(|file| {
+                    let content = match file.link {
+                        Some(to) => File::Link(to),
+                        None => File::Content(file.content),
+                    };
+                    (file.path, content)
+                })
+                .collect(),
+        ),
+        Err(ScmError::TooLarge { .. }) => None,
+        Err(error) => return Err(Failure::of(&error)),
+    };
+    Ok(Snapshot { commit, files })
+}
+
+/// The commit that a reference stands for now; `None` is the default branch.
+pub async fn head(forge: &dyn Scm, repository: &Repository, reference: Option<&str>) -> Result<String, ScmError> {
+    let default;
+    let reference = match reference {
+        Some(reference) => reference,
+        None => {
+            default = forge.repository(repository).await?.default_branch;
+            &default
+        }
+    };
+    Ok(forge.commit(repository, reference).await?.id)
+}
+
+fn missing(target: &str, commit: &str) -> Failure {
+    Failure::Missing(format!("{target} does not exist at commit {}", short(commit)))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
+fn text(bytes: Bytes, name: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes.into()).map_err(|_| Failure::lasting(format!("{name} is not UTF-8 text")))
+}
+
+/// The deepest folder of a path that holds no pattern.
+fn fixed_folder(path: &Path) -> Option<PathBuf> {
+    let fixed: PathBuf = path
+        .components()
+        .take_while(|part| !matches!(part, Component::Normal(name) if name.to_string_lossy().contains('*')))
+        .collect();
+    match fixed == path {
+        true => path.parent().map(Path::to_path_buf),
+        false => Some(fixed),
+    }
+}
+
+/// Paths that a pattern names, sorted; a path without a pattern is itself.
+fn expand(target: &Path) -> Result<Vec<PathBuf>, String> {
+    let text = target.to_string_lossy();
+    if !text.contains('*') {
+        return Ok(vec![target.to_path_buf()]);
+    }
+    let matcher = GlobBuilder::new(&text)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| format!("{text} is not a pattern: {error}"))?
+        .compile_matcher();
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = fixed_folder(target).into_iter().collect();
+    while let Some(folder) = folders.pop() {
+        let entries =
+            std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+        for entry in entries.flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => folders.push(path),
+                Ok(kind) if kind.is_file() && matcher.is_match(&path) => found.push(path),
+                _ => {}
+            }
+            if found.len() + folders.len() > 100_000 {
+                return Err(format!("{text} matches too many files"));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

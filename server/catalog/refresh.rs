@@ -1,0 +1,183 @@
+//! The worker that keeps the catalog like its sources: polling reconciles what no webhook told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use sqlx::postgres::PgListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::live::{self, Changed};
+use super::{Catalog, CatalogError, queries};
+use crate::ids::new_id;
+
+/// Locations read at the same time.
+const CONCURRENT: usize = 4;
+/// The longest sleep: a missed wake-up costs no more than this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(20);
+/// A location taken by a worker that dies is taken by another after this.
+const LEASE: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+/// Readiness waits for the configured locations no longer than this.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs until `stop`: brings the configured locations in, then reads what is due, and passes on the news of
+/// all replicas. Run it once a process.
+pub async fn run(catalog: Catalog, stop: CancellationToken) {
+    let listening = listen(catalog.clone(), stop.clone());
+    let reading = async {
+        let configured = loop {
+            match catalog.sync_configured().await {
+                Ok(ids) => break ids,
+                Err(error) => {
+                    tracing::error!(%error, "the configured locations could not be stored; trying again");
+                    if pause(&stop, Duration::from_secs(2)).await {
+                        return;
+                    }
+                }
+            }
+        };
+        let mut first = tokio::spawn({
+            let catalog = catalog.clone();
+            async move {
+                let reads = futures::stream::iter(configured);
+                reads.for_each_concurrent(CONCURRENT, |id| read(&catalog, id)).await;
+            }
+        });
+        if tokio::time::timeout(READY_WITHIN, &mut first).await.is_err() {
+            tracing::warn!("some configured locations are not read yet; the portal starts without them");
+        }
+        catalog.set_ready();
+        work(&catalog, &stop).await;
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = async { tokio::join!(listening, reading) } => {}
+    }
+}
+
+async fn work(catalog: &Catalog, stop: &CancellationToken) {
+    let slots = Arc::new(Semaphore::new(CONCURRENT));
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
+        let now = catalog.clock().now();
+        match queries::locations::take_due(catalog.db(), now, now + LEASE).await {
+            Ok(Some(id)) => {
+                let catalog = catalog.clone();
+                tokio::spawn(async move {
+                    read(&catalog, id).await;
+                    drop(slot);
+                });
+            }
+            Ok(None) => {
+                drop(slot);
+                let sleep = match queries::locations::next_due(catalog.db()).await {
+                    Ok(Some(due)) => (due - catalog.clock().now()).to_std().unwrap_or(Duration::ZERO),
+                    _ => LONGEST_SLEEP,
+                };
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = catalog.woken() => {}
+                    () = tokio::time::sleep(sleep.clamp(Duration::from_millis(200), LONGEST_SLEEP)) => {}
+                }
+            }
+            Err(error) => {
+                drop(slot);
+                tracing::error!(%error, "the database does not tell which locations are due; trying again");
+                if pause(stop, Duration::from_secs(2)).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn read(catalog: &Catalog, id: Uuid) {
+    match catalog.read_location(id, false).await {
+        Ok(report) if report.problems.is_empty() => {}
+        Ok(report) => tracing::warn!(
+            location = %id,
+            problems = report.problems.len(),
+            first = %report.problems[0].message,
+            "a location has problems"
+        ),
+        Err(error) => tracing::error!(location = %id, %error, "a location could not be read"),
+    }
+}
+
+async fn listen(catalog: Catalog, stop: CancellationToken) {
+    loop {
+        let listening = async {
+            let mut listener = PgListener::connect_with(catalog.db()).await?;
+            listener.listen_all([live::CHANGED, live::DUE]).await?;
+            // What was announced while nobody listened is unknown: everything may have changed.
+            catalog.news().publish(Changed::read("[\"*\"]"));
+            loop {
+                // `None`: the connection was lost and made again.
+                match listener.try_recv().await? {
+                    Some(message) if message.channel() == live::CHANGED => {
+                        catalog.news().publish(Changed::read(message.payload()));
+                    }
+                    Some(_) => catalog.wake_here(),
+                    None => {
+                        catalog.news().publish(Changed::read("[\"*\"]"));
+                        catalog.wake_here();
+                    }
+                }
+            }
+        };
+        let ended: Result<std::convert::Infallible, sqlx::Error> = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = listening => ended,
+        };
+        let Err(error) = ended;
+        tracing::warn!(%error, "news of the catalog are interrupted; connecting again");
+        if pause(&stop, Duration::from_secs(2)).await {
+            return;
+        }
+    }
+}
+
+/// True when it was stopped meanwhile.
+async fn pause(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => true,
+        () = tokio::time::sleep(time) => false,
+    }
+}
+
+impl Catalog {
+    /// Stores the configured locations and forgets those that are configured no more. Returns their ids.
+    pub async fn sync_configured(&self) -> Result<Vec<Uuid>, CatalogError> {
+        let now = self.clock().now();
+        let locations = &self.config().locations;
+        for location in locations {
+            let new = (new_id(self.clock()), location.kind.as_str(), location.target.as_str());
+            queries::locations::ensure(self.db(), new, true, None, now).await?;
+        }
+        let wanted = |location: &super::LocationState| {
+            let same =
+                |other: &super::ConfiguredLocation| other.kind == location.kind && other.target == location.target;
+            locations.iter().any(same)
+        };
+        let (mut ids, mut freed) = (Vec::new(), Vec::new());
+        for location in queries::locations::list(self.db()).await? {
+            let mut transaction = self.db().begin().await?;
+            if wanted(&location) {
+                // Due later than the first read, which follows at once and sets the time anew.
+                queries::locations::set_configured(&mut transaction, location.id, now + LEASE).await?;
+                ids.push(location.id);
+            } else if location.configured {
+                let refs = queries::locations::delete(&mut transaction, location.id).await?;
+                live::announce(&mut transaction, refs.clone()).await?;
+                freed.extend(refs);
+            }
+            transaction.commit().await?;
+        }
+        queries::locations::wake_claims(self.db(), &freed, now).await?;
+        Ok(ids)
+    }
+}

@@ -1,0 +1,185 @@
+//! A forge in memory: files of repositories at numbered commits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use chrono::DateTime;
+
+use crate::catalog::Sources;
+use crate::scm::{
+    Commit, Located, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree, TreeFile,
+};
+
+type Files = BTreeMap<String, String>;
+
+#[derive(Default)]
+struct Content {
+    /// Files of `owner/name`, and how often they were changed.
+    repositories: BTreeMap<String, (usize, Files)>,
+    down: bool,
+}
+
+/// Cheap to clone; all clones are one forge at `https://forge.test`.
+#[derive(Clone, Default)]
+pub struct MemoryForge {
+    content: Arc<Mutex<Content>>,
+    pub trees_read: Arc<AtomicUsize>,
+}
+
+impl MemoryForge {
+    /// Writes one file of `owner/name` as a new commit.
+    pub fn write(&self, repository: &str, path: &str, text: &str) {
+        let mut content = self.content.lock().unwrap();
+        let entry = content.repositories.entry(repository.to_owned()).or_default();
+        entry.0 += 1;
+        entry.1.insert(path.to_owned(), text.to_owned());
+    }
+
+    pub fn remove(&self, repository: &str, path: &str) {
+        let mut content = self.content.lock().unwrap();
+        let entry = content.repositories.entry(repository.to_owned()).or_default();
+        entry.0 += 1;
+        entry.1.remove(path);
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.content.lock().unwrap().down = down;
+    }
+
+    pub fn repository(name: &str) -> Repository {
+        let (owner, name) = name.split_once('/').unwrap();
+        Repository {
+            forge: "https://forge.test".to_owned(),
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn look(&self, repository: &Repository) -> Result<(String, Files), ScmError> {
+        let host = "forge.test".to_owned();
+        let content = self.content.lock().unwrap();
+        if content.down {
+            return Err(ScmError::Unavailable {
+                host,
+                reason: "connection refused".to_owned(),
+            });
+        }
+        let name = format!("{}/{}", repository.owner, repository.name);
+        match content.repositories.get(&name) {
+            Some((commits, files)) => Ok((format!("{commits:040x}"), files.clone())),
+            None => Err(ScmError::NotFound { host, what: name }),
+        }
+    }
+}
+
+impl Sources for MemoryForge {
+    fn locate(&self, url: &str) -> Result<Located, ScmError> {
+        let invalid = |reason: &str| ScmError::InvalidUrl {
+            url: url.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let parsed = url::Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
+        if parsed.host_str() != Some("forge.test") {
+            return Err(ScmError::UnknownHost {
+                host: parsed.host_str().unwrap_or_default().to_owned(),
+            });
+        }
+        let parts: Vec<&str> = parsed.path_segments().into_iter().flatten().collect();
+        match parts.as_slice() {
+            [owner, name, "src" | "raw", "branch", reference, path @ ..] => Ok(Located {
+                forge: Arc::new(self.clone()),
+                source: Source {
+                    repository: Self::repository(&format!("{owner}/{name}")),
+                    reference: Some((*reference).to_owned()),
+                    path: path.join("/"),
+                },
+            }),
+            _ => Err(invalid("not a file")),
+        }
+    }
+
+    fn forge_of(&self, _: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait::async_trait]
+impl Scm for MemoryForge {
+    fn web_url(&self, source: &Source, _: bool) -> String {
+        let Repository { forge, owner, name } = &source.repository;
+        format!("{forge}/{owner}/{name}/src/branch/main/{}", source.path)
+    }
+
+    fn edit_url(&self, source: &Source) -> String {
+        self.web_url(source, false).replace("/src/branch/", "/_edit/")
+    }
+
+    fn repository_url(&self, repository: &Repository) -> String {
+        format!("{}/{}/{}", repository.forge, repository.owner, repository.name)
+    }
+
+    fn clone_url(&self, repository: &Repository) -> String {
+        format!("{}.git", self.repository_url(repository))
+    }
+
+    fn commit_url(&self, repository: &Repository, commit: &str) -> String {
+        format!("{}/commit/{commit}", self.repository_url(repository))
+    }
+
+    fn account(&self) -> &str {
+        "tester"
+    }
+
+    async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError> {
+        self.look(repository)?;
+        Ok(RepositoryInfo {
+            repository: repository.clone(),
+            default_branch: "main".to_owned(),
+            empty: false,
+            created_at: DateTime::UNIX_EPOCH,
+            may_administer: true,
+        })
+    }
+
+    async fn commit(&self, repository: &Repository, _: &str) -> Result<Commit, ScmError> {
+        Ok(Commit {
+            id: self.look(repository)?.0,
+            message: String::new(),
+            author: String::new(),
+            at: DateTime::UNIX_EPOCH,
+        })
+    }
+
+    async fn read_file(&self, _: &Source, _: u64) -> Result<Bytes, ScmError> {
+        unreachable!("repositories of tests are small enough to be read whole")
+    }
+
+    async fn read_tree(&self, repository: &Repository, _: &str, _: u64) -> Result<Tree, ScmError> {
+        self.trees_read.fetch_add(1, Ordering::SeqCst);
+        let (commit, files) = self.look(repository)?;
+        let files = files
+            .into_iter()
+            .map(|(path, text)| TreeFile {
+                path,
+                executable: false,
+                link: text.strip_prefix("-> ").map(str::to_owned),
+                content: text.into(),
+            })
+            .collect();
+        Ok(Tree { commit, files })
+    }
+
+    async fn create_repository(&self, _: &NewRepository) -> Result<RepositoryInfo, ScmError> {
+        unreachable!("the catalog creates nothing")
+    }
+
+    fn push_target(&self, _: &Repository) -> Result<PushTarget, ScmError> {
+        unreachable!("the catalog pushes nothing")
+    }
+
+    async fn ensure_webhook(&self, _: &Repository, _: &str, _: &str) -> Result<(), ScmError> {
+        unreachable!("the catalog registers no webhooks")
+    }
+}

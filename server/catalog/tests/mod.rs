@@ -1,0 +1,72 @@
+//! The catalog over a forge in memory and a database of its own for each test.
+
+mod forge;
+mod ingestion;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use super::*;
+use forge::MemoryForge;
+
+/// A catalog in which locations may define every kind.
+fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
+    let config = CatalogConfig {
+        rules: Some(vec![Rule {
+            allow: [
+                "Component",
+                "API",
+                "Resource",
+                "System",
+                "Domain",
+                "Group",
+                "User",
+                "Location",
+                "Template",
+            ]
+            .map(Allow::kind)
+            .to_vec(),
+            locations: None,
+        }]),
+        ..CatalogConfig::default()
+    };
+    Catalog::new(db.clone(), Clock::system(), Arc::new(forge.clone()), config, None)
+}
+
+fn url(repository: &str, path: &str) -> String {
+    format!("https://forge.test/{repository}/src/branch/main/{path}")
+}
+
+fn component(name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\n{more}spec:\n  type: service\n  \
+         lifecycle: experimental\n  owner: guests\n"
+    )
+}
+
+fn location(name: &str, targets: &[&str]) -> String {
+    let targets: String = targets.iter().map(|target| format!("    - {target}\n")).collect();
+    format!(
+        "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:\n{targets}"
+    )
+}
+
+async fn refs(catalog: &Catalog) -> Vec<String> {
+    let query = queries::search::Query::of(Filter::everything());
+    let found = queries::search::page(catalog.db(), &query).await.unwrap();
+    found
+        .into_iter()
+        .map(|found| found.entity.entity_ref().to_string())
+        .filter(|reference| !reference.contains("/generated-"))
+        .collect()
+}
+
+async fn problems(catalog: &Catalog) -> Vec<String> {
+    let locations = catalog.locations().await.unwrap();
+    locations
+        .into_iter()
+        .flat_map(|location| location.problems)
+        .map(|problem| problem.to_string())
+        .collect()
+}

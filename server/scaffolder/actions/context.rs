@@ -1,0 +1,195 @@
+//! What an action may use.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::ActionError;
+use crate::scaffolder::engine::{Journal, Workspace};
+use crate::scaffolder::model::EffectKind;
+use crate::scaffolder::queries::{self, NewEffect, NewIntent, Write};
+use crate::scaffolder::{Outside, Settings};
+use crate::scm::Located;
+
+/// A step's surroundings while its action runs.
+#[derive(Clone)]
+pub struct Context {
+    pub task_id: Uuid,
+    pub step_id: String,
+    /// Set in an iteration of a step with `each`.
+    pub iteration: Option<String>,
+    /// Who started the task.
+    pub actor: String,
+    /// When the task was started: the one time that a repeated run knows, too.
+    pub task_created_at: DateTime<Utc>,
+    pub now: DateTime<Utc>,
+    /// What relative URLs are relative to: the template's file or folder.
+    pub base_url: Option<String>,
+    /// The template's ref.
+    pub template_ref: String,
+    pub workspace: Arc<Workspace>,
+    pub outside: Outside,
+    pub settings: Arc<Settings>,
+    pub(in crate::scaffolder) journal: Arc<Journal>,
+    pub(in crate::scaffolder) db: sqlx::PgPool,
+}
+
+/// What a step has recorded before it acts.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    pub data: Value,
+    /// Recorded in this run: nothing has been done on its behalf before.
+    pub fresh: bool,
+}
+
+impl Context {
+    /// Adds a line to the step's log; secrets are masked.
+    pub fn log(&self, message: impl AsRef<str>) {
+        self.journal.log(Some(&self.step_id), message.as_ref());
+    }
+
+    /// Keeps a value out of logs, outputs and errors from now on.
+    pub fn hide(&self, secret: &str) {
+        self.journal.redactor.hide(secret);
+    }
+
+    /// The worker still has the task. Blocking work asks between its parts.
+    pub fn is_ours(&self) -> bool {
+        !self.journal.lost.is_cancelled()
+    }
+
+    fn key(&self, key: &str) -> String {
+        match &self.iteration {
+            Some(iteration) => format!("{key}#{iteration}"),
+            None => key.to_owned(),
+        }
+    }
+
+    /// What was recorded under `key` by this step, in this run of it or an earlier one.
+    pub async fn find_intent(&self, key: &str) -> Result<Option<Value>, ActionError> {
+        let key = self.key(key);
+        self.journal
+            .read(|db| {
+                let key = key.clone();
+                async move { queries::find_intent(&db, self.task_id, &self.step_id, &key).await }
+            })
+            .await
+            .map_err(|error| ActionError::Write(error.into()))
+    }
+
+    /// Records what the step is about to do, before it does it. The first record stands. With `exclusive`
+    /// it fails with `WriteError::Reserved` while another running task has the same key.
+    pub async fn intend(&self, key: &str, data: Value, exclusive: bool) -> Result<Intent, ActionError> {
+        if let Some(data) = self.find_intent(key).await? {
+            return Ok(Intent { data, fresh: false });
+        }
+        let intent = NewIntent {
+            step_id: self.step_id.clone(),
+            key: self.key(key),
+            data: data.clone(),
+            exclusive,
+        };
+        let write = Write {
+            intent: Some(intent),
+            ..Write::default()
+        };
+        self.journal.write(write).await?;
+        Ok(Intent { data, fresh: true })
+    }
+
+    /// Records what the step has made, so that it can be shown and undone. Twice is once.
+    pub async fn effect(&self, kind: EffectKind, reference: &str, url: Option<String>) -> Result<(), ActionError> {
+        let effect = NewEffect {
+            step_id: self.step_id.clone(),
+            kind,
+            reference: self.journal.clean(reference),
+            url: url.map(|url| self.journal.clean(&url)),
+        };
+        let write = Write {
+            effect: Some(effect),
+            ..Write::default()
+        };
+        Ok(self.journal.write(write).await?)
+    }
+
+    /// The place that a URL of the template names: absolute, or relative to the template.
+    pub fn locate(&self, url: &str) -> Result<Located, ActionError> {
+        if url.contains("://") {
+            return Ok(self.outside.forges.locate(url)?);
+        }
+        let base = self.base_url.as_deref().ok_or_else(|| {
+            ActionError::Input(format!(
+                "the url \"{url}\" is relative, and the template {} has neither backstage.io/source-location nor \
+                 backstage.io/managed-by-location to resolve it against",
+                self.template_ref
+            ))
+        })?;
+        let mut located = self.outside.forges.locate(base)?;
+        let folder = match base.ends_with('/') {
+            true => located.source.path.as_str(),
+            false => located.source.path.rsplit_once('/').map_or("", |(folder, _)| folder),
+        };
+        located.source.path = join(folder, url)
+            .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" leaves the repository of the template")))?;
+        Ok(located)
+    }
+
+    /// The commit that the place has for this step, once and for all: a repeated run reads the same files.
+    pub async fn pin(&self, located: &Located) -> Result<String, ActionError> {
+        let source = &located.source;
+        let key = format!(
+            "pin:{}/{}/{}@{}",
+            source.repository.forge,
+            source.repository.owner,
+            source.repository.name,
+            source.reference.as_deref().unwrap_or_default()
+        );
+        if let Some(Value::String(commit)) = self.find_intent(&key).await? {
+            return Ok(commit);
+        }
+        let reference = match &source.reference {
+            Some(reference) => reference.clone(),
+            None => located.forge.repository(&source.repository).await?.default_branch,
+        };
+        let commit = located.forge.commit(&source.repository, &reference).await?.id;
+        self.intend(&key, Value::String(commit.clone()), false).await?;
+        Ok(commit)
+    }
+}
+
+/// `path` seen from `folder`, without `.` and `..`; a leading slash means the root. `None` when it goes above the root.
+pub fn join(folder: &str, path: &str) -> Option<String> {
+    let start = if path.starts_with('/') { "" } else { folder };
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in start.split('/').chain(path.split('/')) {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop()?;
+            }
+            segment => segments.push(segment),
+        }
+    }
+    Some(segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_urls_stay_in_the_repository() {
+        for (folder, path, joined) in [
+            ("basic", "./skeleton", Some("basic/skeleton")),
+            ("basic", "../shared", Some("shared")),
+            ("basic", "../../etc", None),
+            ("", ".", Some("")),
+            ("a/b", "/c", Some("c")),
+            ("a", "..", Some("")),
+        ] {
+            assert_eq!(join(folder, path).as_deref(), joined, "{folder} {path}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Action, ActionError, Context, Example, InputProblem};
+use crate::gitops::{NewApplication, name_problem};
+use crate::scaffolder::Outside;
+use crate::scaffolder::model::EffectKind;
+
+/// `cnoe:create-argocd-app`: an Argo CD Application that deploys a folder of a repository. Argo CD keeps the
+/// task and step that made it, by which a second run finds its own.
+pub struct CreateArgocdApp;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// Repository that Argo CD reads.
+    repo_url: String,
+    /// Argo CD project.
+    project_name: String,
+    /// Name of the Application.
+    app_name: String,
+    /// Name of the Argo CD instance, as configured.
+    argo_instance: String,
+    /// Folder with the manifests.
+    path: String,
+    /// Value of the label `backstage-name`; the Application's name by default.
+    label_value: Option<String>,
+    /// Namespace that the manifests are put into; it is not created.
+    app_namespace: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {}
+
+#[async_trait::async_trait]
+impl Action for CreateArgocdApp {
+    const ID: &'static str = "cnoe:create-argocd-app";
+    const DESCRIPTION: &'static str = "Creates an Argo CD Application for a repository.";
+    const EXAMPLES: &'static [Example] = &[Example {
+        description: "Deploy the folder manifests of a repository",
+        example: "steps:\n  - id: create-argocd-app\n    action: cnoe:create-argocd-app\n    input:\n      appName: ${{ parameters.name }}\n      appNamespace: default\n      argoInstance: in-cluster\n      projectName: default\n      repoUrl: ${{ steps.publish.output.remoteUrl }}\n      path: manifests\n",
+    }];
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+        if let Some(problem) = name_problem(&input.app_name) {
+            return Err(ActionError::Input(format!(
+                "\"{}\" is no name for an Application. {problem}",
+                input.app_name
+            )));
+        }
+        let step = match &cx.iteration {
+            Some(iteration) => format!("{}[{iteration}]", cx.step_id),
+            None => cx.step_id.clone(),
+        };
+        let new = NewApplication {
+            instance: input.argo_instance,
+            app_name: input.app_name,
+            app_namespace: input.app_namespace,
+            project: input.project_name,
+            repo_url: input.repo_url,
+            path: input.path,
+            label_value: input.label_value,
+            task: cx.task_id.to_string(),
+            step,
+        };
+        cx.log(format!("Creating the Application {} on {}", new.app_name, new.instance));
+        cx.log(format!("  project    {}", new.project));
+        cx.log(format!("  source     {}", new.repo_url));
+        cx.log(format!("  path       {}", new.path));
+        cx.log(format!("  namespace  {}", new.app_namespace));
+        let created = cx.outside.gitops.create(&new).await?;
+        cx.effect(EffectKind::Application, &new.app_name, None).await?;
+        cx.log(if created.already {
+            "It was created by an earlier run of this step"
+        } else {
+            "Created"
+        });
+        Ok(Output {})
+    }
+
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+        let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
+            return Vec::new();
+        };
+        let problem = |message| {
+            vec![InputProblem {
+                key: "appName",
+                message,
+            }]
+        };
+        if let Some(reason) = name_problem(name) {
+            return problem(format!("Kubernetes would refuse the name \"{name}\". {reason}"));
+        }
+        match outside
+            .gitops
+            .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
+            .await
+        {
+            Ok(true) => problem(format!(
+                "The name is taken: there is an Application {name} in Argo CD already. Choose another."
+            )),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Actions: what a step can do. An action is one file here and one line in [`shipped`].
+//!
+//! **Actions are idempotent**: a step that was running when its worker died is run again, and has to find
+//! its own result. [`Context::intend`] records what it is about to do; [`Context::effect`] what it did.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+mod catalog_register;
+mod context;
+mod create_argocd_app;
+mod debug_log;
+mod error;
+mod fetch_plain;
+mod fetch_template;
+mod publish_gitea;
+mod tree;
+
+pub use context::{Context, Intent};
+pub use error::ActionError;
+
+use crate::scaffolder::Outside;
+
+/// An example of an action's use, shown on the actions page.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Example {
+    pub description: &'static str,
+    /// Steps as YAML.
+    pub example: &'static str,
+}
+
+/// Something that would fail, known before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputProblem {
+    /// Key of the action's input that it is about.
+    pub key: &'static str,
+    pub message: String,
+}
+
+/// What a step can do.
+#[async_trait::async_trait]
+pub trait Action: Send + Sync + 'static {
+    /// As templates name it.
+    const ID: &'static str;
+    const DESCRIPTION: &'static str;
+    const EXAMPLES: &'static [Example] = &[];
+    type Input: DeserializeOwned + JsonSchema + Send;
+    type Output: Serialize + JsonSchema;
+
+    /// Does it, or finds that it is done. May be dropped at any await when the task is cancelled.
+    async fn run(&self, cx: &Context, input: Self::Input) -> Result<Self::Output, ActionError>;
+
+    /// What would fail, told from the part of the input that is known (an object; keys that depend on other
+    /// steps are missing). Changes nothing; a system that cannot be asked is no problem here.
+    async fn precheck(&self, _outside: &Outside, _input: &Value) -> Vec<InputProblem> {
+        Vec::new()
+    }
+}
+
+/// An action behind a pointer: input and output as JSON.
+#[async_trait::async_trait]
+pub trait AnyAction: Send + Sync {
+    fn id(&self) -> &'static str;
+    fn description(&self) -> &'static str;
+    fn examples(&self) -> &'static [Example];
+    /// JSON Schemas of input and output.
+    fn schemas(&self) -> (Value, Value);
+    async fn run(&self, cx: &Context, input: Value) -> Result<Value, ActionError>;
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem>;
+}
+
+#[async_trait::async_trait]
+impl<A: Action> AnyAction for A {
+    fn id(&self) -> &'static str {
+        A::ID
+    }
+
+    fn description(&self) -> &'static str {
+        A::DESCRIPTION
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        A::EXAMPLES
+    }
+
+    fn schemas(&self) -> (Value, Value) {
+        (schema::<A::Input>(), schema::<A::Output>())
+    }
+
+    async fn run(&self, cx: &Context, input: Value) -> Result<Value, ActionError> {
+        let input = serde_json::from_value(input)
+            .map_err(|error| ActionError::Input(format!("Invalid input passed to action {}: {error}", A::ID)))?;
+        let output = Action::run(self, cx, input).await?;
+        serde_json::to_value(output).map_err(|error| ActionError::Failed(format!("its output cannot be kept: {error}")))
+    }
+
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+        Action::precheck(self, outside, input).await
+    }
+}
+
+/// Draft 7, which the field's forms and tools understand.
+fn schema<T: JsonSchema>() -> Value {
+    schemars::generate::SchemaSettings::draft07()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+/// The actions that a template may use, by id.
+#[derive(Clone, Default)]
+pub struct Registry(BTreeMap<&'static str, Arc<dyn AnyAction>>);
+
+impl Registry {
+    pub fn new(actions: impl IntoIterator<Item = Arc<dyn AnyAction>>) -> Self {
+        Self(actions.into_iter().map(|action| (action.id(), action)).collect())
+    }
+
+    pub fn find(&self, id: &str) -> Option<&Arc<dyn AnyAction>> {
+        self.0.get(id)
+    }
+
+    /// In the order of ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnyAction>> {
+        self.0.values()
+    }
+
+    /// The actions as `GET /v2/actions` answers them.
+    pub fn to_wire(&self) -> Value {
+        self.iter()
+            .map(|action| {
+                let (input, output) = action.schemas();
+                let mut wire = json!({
+                    "id": action.id(),
+                    "description": action.description(),
+                    "schema": {"input": input, "output": output},
+                });
+                if !action.examples().is_empty() {
+                    wire["examples"] = json!(action.examples());
+                }
+                wire
+            })
+            .collect()
+    }
+}
+
+/// Every action that Portico ships.
+pub fn shipped() -> Registry {
+    let actions: [Arc<dyn AnyAction>; 6] = [
+        Arc::new(catalog_register::CatalogRegister),
+        Arc::new(create_argocd_app::CreateArgocdApp),
+        Arc::new(debug_log::DebugLog),
+        Arc::new(fetch_plain::FetchPlain),
+        Arc::new(fetch_template::FetchTemplate),
+        Arc::new(publish_gitea::PublishGitea),
+    ];
+    Registry::new(actions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_tells_its_input_and_output() {
+        for action in shipped().to_wire().as_array().unwrap() {
+            assert_eq!(action["schema"]["input"]["type"], "object", "{}", action["id"]);
+            assert!(action["schema"]["output"].is_object(), "{}", action["id"]);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a worker writes about the task it runs. Everything goes through one door: in order, fenced by the
+//! lease, sent again for as long as the database is away.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::redaction::Redactor;
+use crate::clock::Clock;
+use crate::ids::new_id;
+use crate::scaffolder::model::{EventKind, StepStatus};
+use crate::scaffolder::queries::{self, NewEvent, Write, WriteError};
+
+/// Log lines wait this long at most for company.
+const FLUSH_AFTER: Duration = Duration::from_millis(100);
+/// Log lines that wait while the database is away; more are counted, not kept.
+const WAITING_LINES: usize = 10_000;
+
+pub struct Journal {
+    db: PgPool,
+    clock: Clock,
+    task_id: Uuid,
+    owner: Uuid,
+    pub redactor: Redactor,
+    waiting: Mutex<Waiting>,
+    /// Held while something is written: events keep the order in which they happened.
+    writing: tokio::sync::Mutex<()>,
+    /// Cancelled as soon as the task is known to be somebody else's.
+    pub lost: CancellationToken,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<NewEvent>,
+    left_out: usize,
+}
+
+impl Journal {
+    pub fn new(db: PgPool, clock: Clock, task_id: Uuid, owner: Uuid, redactor: Redactor) -> Self {
+        Self {
+            db,
+            clock,
+            task_id,
+            owner,
+            redactor,
+            waiting: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            lost: CancellationToken::new(),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A log line of a step, or of the task itself. Redacted here; stored soon.
+    pub fn log(&self, step_id: Option<&str>, message: &str) {
+        let event = self.event(step_id, None, message);
+        let mut waiting = self.waiting();
+        if waiting.lines.len() < WAITING_LINES {
+            waiting.lines.push(event);
+        } else {
+            waiting.left_out += 1;
+        }
+    }
+
+    /// An event of type `log`; with a status it tells of a step's change.
+    pub fn event(&self, step_id: Option<&str>, status: Option<StepStatus>, message: &str) -> NewEvent {
+        let mut body = json!({"message": self.clean(message)});
+        if let Some(step_id) = step_id {
+            body["stepId"] = json!(step_id);
+        }
+        if let Some(status) = status {
+            body["status"] = json!(status);
+        }
+        NewEvent {
+            kind: EventKind::Log,
+            body,
+            at: self.clock.now(),
+        }
+    }
+
+    /// The text without secrets, and without the one character that Postgres cannot keep.
+    pub fn clean(&self, text: &str) -> String {
+        self.redactor.text(text).replace('\0', "\u{fffd}")
+    }
+
+    /// The value without secrets, in keys and texts alike.
+    pub fn clean_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(text)),
+            Value::Array(items) => items.iter().map(|item| self.clean_value(item)).collect(),
+            Value::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .map(|(key, value)| (self.clean(key), self.clean_value(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// Stores a write together with the log lines that wait. Returns when it is stored, however long the
+    /// database is away; errors are final.
+    pub async fn write(&self, mut write: Write) -> Result<(), WriteError> {
+        let _turn = self.writing.lock().await;
+        let waiting = std::mem::take(&mut *self.waiting());
+        let lines = waiting.lines.len();
+        let mut events = waiting.lines;
+        if waiting.left_out > 0 {
+            events.push(self.event(None, None, &format!("{} lines were left out here", waiting.left_out)));
+        }
+        events.append(&mut write.events);
+        write.events = events;
+        let write_id = new_id(&self.clock);
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match queries::apply(&self.db, self.task_id, self.owner, write_id, self.clock.now(), &write).await {
+                Ok(()) => return Ok(()),
+                Err(WriteError::Database(error)) if is_temporary(&error) => {
+                    tracing::warn!(task = %self.task_id, %error, "the database is away; the task waits for it");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => {
+                    if matches!(error, WriteError::LeaseLost) {
+                        self.lost.cancel();
+                    } else {
+                        // The lines have done nothing wrong.
+                        write.events.truncate(lines);
+                        self.waiting().lines.splice(0..0, write.events);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Stores waiting log lines until `done`.
+    pub async fn keep_flushing(&self, done: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = done.cancelled() => return,
+                () = tokio::time::sleep(FLUSH_AFTER) => {}
+            }
+            if !self.waiting().lines.is_empty() && self.write(Write::default()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Repeats a read for as long as the database is away.
+    pub async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
+        &self,
+        mut query: impl FnMut(PgPool) -> F,
+    ) -> Result<T, sqlx::Error> {
+        loop {
+            match query(self.db.clone()).await {
+                Err(error) if is_temporary(&error) => tokio::time::sleep(Duration::from_millis(500)).await,
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The database is away or overloaded: the same statement may succeed later.
+pub fn is_temporary(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        // 08 connection, 40 deadlock, 53 resources, 57 shutdown and start.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))),
+        _ => false,
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs tasks. A worker claims a task, restores its workspace, goes through the steps that are not finished,
+//! and stores a checkpoint after each: whoever claims the task after a crash goes on from there.
+
+mod journal;
+mod redaction;
+pub mod rendering;
+mod run;
+mod step;
+mod worker;
+mod workspace;
+
+pub use journal::Journal;
+pub use redaction::Redactor;
+pub use worker::run_worker;
+pub use workspace::{Workspace, WorkspaceError, write_file};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! One run of a task: from the claim to its end, or to the loss of its lease.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::journal::is_temporary;
+use super::rendering::{self, Standing};
+use super::worker::{BEAT_EVERY, LEASE_SECONDS};
+use super::{Journal, Redactor, Workspace, WorkspaceError, step};
+use crate::scaffolder::Scaffolder;
+use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, TaskSpec, TaskStatus};
+use crate::scaffolder::queries::{self, Claimed, End, NewEvent, StepWrite, Write, WriteError};
+
+/// A task in the hands of this process.
+pub(super) struct Run {
+    pub scaffolder: Scaffolder,
+    pub claimed: Claimed,
+    pub journal: Arc<Journal>,
+    pub workspace: Arc<Workspace>,
+    pub secrets: Value,
+    /// What the workspace was when it was stored last.
+    pub stored: Option<[u8; 32]>,
+    /// `{<step id>: {output}}` of the finished steps.
+    pub outputs: Map<String, Value>,
+    /// Why the task fails, once a step has failed.
+    pub failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub name: &'static str,
+    pub message: String,
+}
+
+/// Runs a claimed task. Errors end up in the task; a lost lease just ends the run.
+pub(super) async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: CancellationToken) {
+    let (id, owner) = (claimed.id, claimed.owner);
+    let secrets = scaffolder.vault().open(&claimed);
+    let environment = &scaffolder.settings().environment_secrets;
+    let redactor = Redactor::new(&json!([secrets.as_ref().ok(), environment]));
+    let journal = Arc::new(Journal::new(
+        scaffolder.db().clone(),
+        scaffolder.clock().clone(),
+        id,
+        owner,
+        redactor,
+    ));
+    let done = CancellationToken::new();
+    let _companions = Companions::start(&scaffolder, &journal, owner, id, &done);
+    let run = go(scaffolder.clone(), claimed, journal.clone(), secrets);
+    tokio::select! {
+        result = run => match result {
+            Ok(()) => {}
+            Err(WriteError::LeaseLost) => tracing::info!(task = %id, "the task is not ours any more"),
+            Err(error) => {
+                // The database refuses what we write: without an end the task would be tried for ever.
+                tracing::error!(task = %id, error = &error as &dyn std::error::Error, "the task cannot be stored");
+                let failure = Failure { name: "Error", message: format!("the portal could not store the task's progress: {error}") };
+                let _ = journal.write(end_failed(&journal, &failure)).await;
+            }
+        },
+        () = journal.lost.cancelled() => tracing::info!(task = %id, "the task was cancelled or taken over"),
+        () = stop.cancelled() => {
+            tracing::info!(task = %id, "stopping; another worker goes on with the task");
+            if let Err(error) = queries::release(scaffolder.db(), id, owner).await {
+                tracing::warn!(%error, "the task's lease runs out by itself");
+            }
+        }
+    }
+}
+
+/// Heartbeat and log, beside the run; they end with it.
+struct Companions(#[expect(dead_code, reason = "dropping it ends them")] DropGuard);
+
+impl Companions {
+    fn start(
+        scaffolder: &Scaffolder,
+        journal: &Arc<Journal>,
+        owner: uuid::Uuid,
+        id: uuid::Uuid,
+        done: &CancellationToken,
+    ) -> Self {
+        tokio::spawn({
+            let (journal, done) = (journal.clone(), done.clone());
+            async move { journal.keep_flushing(done).await }
+        });
+        tokio::spawn(keep_lease(scaffolder.clone(), journal.clone(), owner, id, done.clone()));
+        Self(done.clone().drop_guard())
+    }
+}
+
+async fn keep_lease(
+    scaffolder: Scaffolder,
+    journal: Arc<Journal>,
+    owner: uuid::Uuid,
+    id: uuid::Uuid,
+    done: CancellationToken,
+) {
+    let mut changes = scaffolder.changes();
+    let mut beat = tokio::time::interval(BEAT_EVERY);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = done.cancelled() => return,
+            _ = beat.tick() => {}
+            // A cancelled task is told at once; our own writes are told, too, and cost one look each.
+            changed = changes.recv() => if changed.is_ok_and(|changed| changed != id) { continue },
+        }
+        match queries::beat(scaffolder.db(), id, owner, LEASE_SECONDS).await {
+            Ok(true) => {}
+            Ok(false) => return journal.lost.cancel(),
+            Err(error) => tracing::debug!(task = %id, %error, "no heartbeat"),
+        }
+    }
+}
+
+async fn go(
+    scaffolder: Scaffolder,
+    claimed: Claimed,
+    journal: Arc<Journal>,
+    secrets: Result<Value, String>,
+) -> Result<(), WriteError> {
+    let secrets = match secrets {
+        Ok(secrets) => secrets,
+        Err(message) => {
+            return journal
+                .write(end_failed(&journal, &Failure { name: "Error", message }))
+                .await;
+        }
+    };
+    let workspace = match open_workspace(&scaffolder, &claimed).await {
+        Ok(workspace) => Arc::new(workspace),
+        Err(error) => {
+            let failure = Failure {
+                name: "Error",
+                message: error.to_string(),
+            };
+            return journal.write(end_failed(&journal, &failure)).await;
+        }
+    };
+    let stored = match claimed.workspace {
+        Some(_) => workspace.fingerprint().ok(),
+        None => None,
+    };
+    let id = claimed.id;
+    let records = journal
+        .read(|db| async move { queries::list_steps(&db, id).await })
+        .await?;
+    let mut run = Run {
+        scaffolder,
+        claimed,
+        journal,
+        workspace,
+        secrets,
+        stored,
+        outputs: Map::new(),
+        failure: None,
+    };
+    for record in &records {
+        run.step(record).await?;
+    }
+    run.end().await
+}
+
+async fn open_workspace(scaffolder: &Scaffolder, claimed: &Claimed) -> Result<Workspace, WorkspaceError> {
+    let settings = scaffolder.settings().clone();
+    let archive = claimed.workspace.clone();
+    tokio::task::spawn_blocking(move || {
+        Workspace::open(&settings.workspace_root, settings.workspace_limit, archive.as_deref())
+    })
+    .await
+    .map_err(|error| WorkspaceError::Io(std::io::Error::other(error)))?
+}
+
+impl Run {
+    pub fn spec(&self) -> &TaskSpec {
+        &self.claimed.spec
+    }
+
+    /// One step: skipped where it is finished already.
+    async fn step(&mut self, record: &StepRecord) -> Result<(), WriteError> {
+        match record.status {
+            StepStatus::Completed => {
+                let output = record.output.clone().unwrap_or_else(|| json!({}));
+                self.outputs.insert(record.id.clone(), json!({"output": output}));
+                Ok(())
+            }
+            StepStatus::Skipped => Ok(()),
+            StepStatus::Failed | StepStatus::Cancelled => {
+                let message = record
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| format!("Step {} failed", record.id));
+                self.failure.get_or_insert(Failure { name: "Error", message });
+                Ok(())
+            }
+            StepStatus::Waiting | StepStatus::Processing => step::run_step(self, record).await,
+        }
+    }
+
+    pub fn standing(&self) -> Standing {
+        if self.failure.is_some() {
+            Standing::Failed
+        } else {
+            Standing::Fine
+        }
+    }
+
+    /// What expressions see; secrets only where `secrets` is given, which is never so for the output.
+    pub fn context(&self, each: Option<&Value>, secrets: Option<(&Value, &Value)>) -> Value {
+        let spec = self.spec();
+        let mut context = json!({
+            "parameters": spec.parameters,
+            "steps": self.outputs,
+            "user": spec.user,
+            "context": {"task": {"id": self.claimed.id}},
+            "environment": {"parameters": self.scaffolder.settings().environment_parameters},
+        });
+        if let Some(each) = each {
+            context["each"] = each.clone();
+        }
+        if let Some((secrets, environment)) = secrets {
+            context["secrets"] = secrets.clone();
+            context["environment"]["secrets"] = environment.clone();
+        }
+        context
+    }
+
+    /// Writes a step's end, with the workspace where it changed.
+    pub async fn end_step(&mut self, mut write: Write) -> Result<(), WriteError> {
+        let succeeded = matches!(
+            &write.step,
+            Some(
+                StepWrite::Iterated { .. }
+                    | StepWrite::End {
+                        status: StepStatus::Completed,
+                        ..
+                    }
+            )
+        );
+        let mut fingerprint = self.stored;
+        if succeeded {
+            match self.pack().await {
+                Ok(Some((now, archive))) => {
+                    fingerprint = Some(now);
+                    write.workspace = Some(archive);
+                }
+                Ok(None) => {}
+                Err(error) => return self.fail_instead(write, &error).await,
+            }
+        }
+        self.journal.write(write).await?;
+        self.stored = fingerprint;
+        Ok(())
+    }
+
+    /// The step's files cannot be kept: the step has failed after all.
+    async fn fail_instead(&mut self, write: Write, error: &WorkspaceError) -> Result<(), WriteError> {
+        let position = match write.step {
+            Some(StepWrite::End { position, .. }) => position,
+            // The step is still running and will fail of it.
+            _ => {
+                self.failure.get_or_insert(Failure {
+                    name: "InputError",
+                    message: error.to_string(),
+                });
+                return Ok(());
+            }
+        };
+        let index = usize::try_from(position).unwrap_or_default();
+        let step_id = self.spec().steps[index].id.clone();
+        let message = error.to_string();
+        let write = step::failed(
+            &self.journal,
+            &step_id,
+            position,
+            None,
+            &message,
+            self.scaffolder.clock().now(),
+        );
+        self.failure.get_or_insert(Failure {
+            name: "InputError",
+            message,
+        });
+        self.outputs.remove(&step_id);
+        self.journal.write(write).await
+    }
+
+    /// The archive of the workspace, where it is not the one that is stored.
+    async fn pack(&self) -> Result<Option<([u8; 32], Vec<u8>)>, WorkspaceError> {
+        let (workspace, stored) = (self.workspace.clone(), self.stored);
+        tokio::task::spawn_blocking(move || {
+            let now = workspace.fingerprint()?;
+            if stored == Some(now) {
+                Ok(None)
+            } else {
+                Ok(Some((now, workspace.archive()?)))
+            }
+        })
+        .await
+        .map_err(|error| WorkspaceError::Io(std::io::Error::other(error)))?
+    }
+
+    async fn end(self) -> Result<(), WriteError> {
+        if let Some(failure) = &self.failure {
+            return self.journal.write(end_failed(&self.journal, failure)).await;
+        }
+        let rendered = rendering::render(&self.spec().output, &self.context(None, None), Standing::Fine);
+        let output = match rendered {
+            Ok(output) => self
+                .journal
+                .clean_value(&rendering::drop_unwanted(output.unwrap_or(json!({})))),
+            Err(error) => {
+                let failure = Failure {
+                    name: "InputError",
+                    message: format!("the template's output: {error}"),
+                };
+                return self.journal.write(end_failed(&self.journal, &failure)).await;
+            }
+        };
+        let output = if output.is_null() { json!({}) } else { output };
+        let event = NewEvent {
+            kind: EventKind::Completion,
+            body: json!({"message": "Run completed with status: completed", "output": output}),
+            at: self.scaffolder.clock().now(),
+        };
+        let write = Write {
+            events: vec![event],
+            end: Some(End {
+                status: TaskStatus::Completed,
+                output: Some(output),
+                error: None,
+            }),
+            ..Write::default()
+        };
+        self.journal.write(write).await
+    }
+}
+
+/// The end of a task that has failed.
+fn end_failed(journal: &Journal, failure: &Failure) -> Write {
+    let error = json!({"name": failure.name, "message": journal.clean(&failure.message)});
+    let mut event = journal.event(None, None, "Run completed with status: failed");
+    event.kind = EventKind::Completion;
+    event.body["error"] = error.clone();
+    Write {
+        events: vec![event],
+        end: Some(End {
+            status: TaskStatus::Failed,
+            output: None,
+            error: Some(error),
+        }),
+        ..Write::default()
+    }
+}
+
+/// A write that failed for good, as against one that was lost with the lease.
+pub(super) fn is_final(error: &WriteError) -> bool {
+    match error {
+        WriteError::LeaseLost => true,
+        WriteError::Reserved { .. } => false,
+        WriteError::Database(error) => !is_temporary(error),
+    }
+}

@@ -1,0 +1,93 @@
+//! Who runs a task. The lease is measured by the database's clock, which all workers share.
+
+use sqlx::PgPool;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::scaffolder::model::TaskSpec;
+
+/// Notifications: the id of a task that changed, or that wants a worker.
+pub const CHANNEL: &str = "scaffolder_task";
+
+/// A task whose lease we now hold.
+#[derive(Debug)]
+pub struct Claimed {
+    pub id: Uuid,
+    /// The lease: no earlier or later claim has this value.
+    pub owner: Uuid,
+    pub spec: TaskSpec,
+    pub created_by: String,
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub has_secrets: bool,
+    pub secrets: Option<Vec<u8>>,
+    pub workspace: Option<Vec<u8>>,
+}
+
+/// Takes the lease of the oldest task that waits, or whose worker has fallen silent, and that is not in
+/// `running` (what this process runs itself: its own heartbeat may be late, but it is alive).
+pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> Result<Option<Claimed>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"with due as (
+             select id from scaffolder_task
+             where (status = 'open' or (status = 'processing' and lease_until < clock_timestamp()))
+               and not id = any($3)
+             order by created_at for update skip locked limit 1
+           ), claimed as (
+             update scaffolder_task task
+             set status = 'processing', lease_owner = $1, lease_until = clock_timestamp() + make_interval(secs => $2),
+                 last_heartbeat_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
+             from due where task.id = due.id
+             returning task.*
+           )
+           select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_by as "created_by!",
+                  claimed.created_at as "created_at!",
+                  claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?"
+           from claimed left join scaffolder_workspace workspace on workspace.task_id = claimed.id"#,
+        owner,
+        seconds,
+        running
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Claimed {
+        id: row.id,
+        owner,
+        spec: row.spec.0,
+        created_by: row.created_by,
+        created_at: row.created_at,
+        has_secrets: row.has_secrets,
+        secrets: row.secrets,
+        workspace: row.archive,
+    }))
+}
+
+/// Prolongs a lease; false when it is not ours any more (another worker has it, or the task was cancelled).
+pub async fn beat(db: &PgPool, task_id: Uuid, owner: Uuid, seconds: f64) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update scaffolder_task
+         set lease_until = clock_timestamp() + make_interval(secs => $3), last_heartbeat_at = clock_timestamp()
+         where id = $1 and lease_owner = $2 and status = 'processing'",
+        task_id,
+        owner,
+        seconds
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a lease back unfinished, so that another worker goes on at once.
+pub async fn release(db: &PgPool, task_id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with released as (
+           update scaffolder_task set lease_until = clock_timestamp()
+           where id = $1 and lease_owner = $2 and status = 'processing' returning id
+         )
+         select pg_notify('scaffolder_task', id::text) from released",
+        task_id,
+        owner
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

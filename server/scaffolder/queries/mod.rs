@@ -1,0 +1,24 @@
+//! All SQL of the scaffolder. `tasks` starts, reads and ends tasks; `lease` decides who runs one;
+//! `write` is what a worker stores, fenced by its lease; `events` is the log.
+
+mod events;
+mod lease;
+mod tasks;
+mod write;
+
+pub use events::{find_completion, find_intent, list_effects, list_events};
+pub use lease::{CHANNEL, Claimed, beat, claim, release};
+pub use tasks::{
+    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks,
+    purge_workspaces, retry,
+};
+pub use write::{End, NewEffect, NewEvent, NewIntent, StepWrite, Write, WriteError, apply};
+
+/// The stored value has no counterpart in code: somebody changed the row by hand, or an older portal reads it.
+fn foreign<T>(value: Option<T>, what: &str, word: &str) -> Result<T, sqlx::Error> {
+    value.ok_or_else(|| sqlx::Error::Decode(format!("{what} \"{word}\" is unknown").into()))
+}
+
+fn decode<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, sqlx::Error> {
+    serde_json::from_value(value).map_err(|error| sqlx::Error::Decode(error.into()))
+}

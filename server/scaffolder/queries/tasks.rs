@@ -1,0 +1,360 @@
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::write::insert_events;
+use super::{NewEvent, decode, foreign};
+use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
+
+/// A task about to be stored.
+pub struct NewTask<'a> {
+    pub id: Uuid,
+    pub title: &'a str,
+    pub spec: &'a TaskSpec,
+    pub created_by: &'a str,
+    pub created_at: DateTime<Utc>,
+    pub has_secrets: bool,
+    /// Sealed.
+    pub secrets: Option<&'a [u8]>,
+}
+
+/// Stores a task with its steps, and wakes a worker.
+pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Error> {
+    let mut tx = db.begin().await?;
+    sqlx::query!(
+        "insert into scaffolder_task
+           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets)
+         values ($1, $2, $3, $4, 'open', $5, $6, $7, $8)",
+        new.id,
+        new.spec.template_info.entity_ref,
+        new.title,
+        Json(new.spec) as _,
+        new.created_by,
+        new.created_at,
+        new.has_secrets,
+        new.secrets
+    )
+    .execute(&mut *tx)
+    .await?;
+    for (position, step) in (0i32..).zip(&new.spec.steps) {
+        sqlx::query!(
+            "insert into scaffolder_task_step (task_id, position, id, name, action) values ($1, $2, $3, $4, $5)",
+            new.id,
+            position,
+            step.id,
+            step.name,
+            step.action
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// Which tasks to list. Empty lists mean all.
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    pub created_by: Vec<String>,
+    pub status: Vec<TaskStatus>,
+    pub order: Order,
+    pub limit: i64,
+    pub offset: i64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+    Status {
+        descending: bool,
+    },
+    CreatedBy {
+        descending: bool,
+    },
+}
+
+struct TaskRow {
+    id: Uuid,
+    title: String,
+    template_ref: String,
+    spec: Json<TaskSpec>,
+    status: String,
+    created_by: String,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    last_heartbeat_at: Option<DateTime<Utc>>,
+    output: Option<Value>,
+    error: Option<Value>,
+}
+
+impl TryFrom<TaskRow> for Task {
+    type Error = sqlx::Error;
+
+    fn try_from(row: TaskRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.id,
+            title: row.title,
+            template_ref: row.template_ref,
+            spec: row.spec.0,
+            status: foreign(TaskStatus::from_word(&row.status), "task status", &row.status)?,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            last_heartbeat_at: row.last_heartbeat_at,
+            output: row.output,
+            error: row.error,
+        })
+    }
+}
+
+pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Error> {
+    sqlx::query_as!(
+        TaskRow,
+        r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
+                  finished_at, last_heartbeat_at, output, error
+           from scaffolder_task where id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await?
+    .map(Task::try_from)
+    .transpose()
+}
+
+/// One page of tasks, and how many there are in all.
+pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, i64), sqlx::Error> {
+    let status: Vec<String> = filter.status.iter().map(|status| status.as_str().to_owned()).collect();
+    let (key, descending) = match filter.order {
+        Order::NewestFirst => ("created_at", true),
+        Order::OldestFirst => ("created_at", false),
+        Order::Status { descending } => ("status", descending),
+        Order::CreatedBy { descending } => ("created_by", descending),
+    };
+    let rows = sqlx::query_as!(
+        TaskRow,
+        r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
+                  finished_at, last_heartbeat_at, output, error
+           from scaffolder_task
+           where (cardinality($1::text[]) = 0 or created_by = any($1))
+             and (cardinality($2::text[]) = 0 or status = any($2))
+           order by case when $3 = 'status' and not $4 then status when $3 = 'created_by' and not $4 then created_by end,
+                    case when $3 = 'status' and $4 then status when $3 = 'created_by' and $4 then created_by end desc,
+                    case when $3 = 'created_at' and not $4 then created_at end,
+                    created_at desc, id desc
+           limit $5 offset $6"#,
+        &filter.created_by,
+        &status,
+        key,
+        descending,
+        filter.limit,
+        filter.offset
+    )
+    .fetch_all(db)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from scaffolder_task
+           where (cardinality($1::text[]) = 0 or created_by = any($1))
+             and (cardinality($2::text[]) = 0 or status = any($2))"#,
+        &filter.created_by,
+        &status
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
+}
+
+/// How many tasks of a person have not ended.
+pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from scaffolder_task where created_by = $1 and status in ('open', 'processing')"#,
+        created_by
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The steps of a task, in the order of the template.
+pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select position, id, name, action, status, output, iterations, reason, started_at, finished_at
+         from scaffolder_task_step where task_id = $1 order by position",
+        task_id
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(StepRecord {
+                position: row.position,
+                status: foreign(StepStatus::from_word(&row.status), "step status", &row.status)?,
+                id: row.id,
+                name: row.name,
+                action: row.action,
+                output: row.output,
+                iterations: decode(row.iterations)?,
+                reason: row.reason,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+            })
+        })
+        .collect()
+}
+
+/// Ends a task that has not ended: at once, whoever holds its lease loses it. False when it had ended before.
+pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let Some(task) = sqlx::query!(
+        "select next_event from scaffolder_task where id = $1 and status in ('open', 'processing') for update",
+        task_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    else {
+        return Ok(false);
+    };
+    let step = sqlx::query_scalar!(
+        "update scaffolder_task_step set status = 'cancelled', finished_at = $2
+         where task_id = $1 and status = 'processing' returning id",
+        task_id,
+        now
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let body = match step {
+        Some(step) => json!({
+            "message": format!("Step {step} has been cancelled."), "stepId": step, "status": "cancelled"
+        }),
+        None => json!({"message": "The task has been cancelled before its first step.", "status": "cancelled"}),
+    };
+    let events = [
+        NewEvent {
+            kind: EventKind::Cancelled,
+            body,
+            at: now,
+        },
+        NewEvent {
+            kind: EventKind::Completion,
+            body: json!({"message": "Run completed with status: cancelled"}),
+            at: now,
+        },
+    ];
+    let next = insert_events(&mut tx, task_id, task.next_event, &events).await?;
+    sqlx::query!(
+        "update scaffolder_task set status = 'cancelled', finished_at = $2, next_event = $3, lease_owner = null,
+                lease_until = null, secrets = null
+         where id = $1",
+        task_id,
+        now,
+        next
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Opens an ended task again: finished steps stay finished unless `start_over`. Intents stay, so that a
+/// step recognises what it made before; only what a failed step has pinned is looked up anew.
+/// False when the task has not ended.
+pub async fn retry(
+    db: &PgPool,
+    task_id: Uuid,
+    start_over: bool,
+    recover_strategy: &str,
+    secrets: Option<&[u8]>,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let Some(task) = sqlx::query!(
+        "select next_event from scaffolder_task
+         where id = $1 and status in ('completed', 'failed', 'cancelled') for update",
+        task_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    else {
+        return Ok(false);
+    };
+    sqlx::query!(
+        "delete from scaffolder_task_event where task_id = $1 and type in ('cancelled', 'completion')",
+        task_id
+    )
+    .execute(&mut *tx)
+    .await?;
+    // Without its workspace a task can only start from the beginning.
+    let start_over = start_over
+        || sqlx::query_scalar!(
+            r#"select not exists(select 1 from scaffolder_workspace where task_id = $1) as "gone!""#,
+            task_id
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "update scaffolder_task_step
+         set status = 'waiting', output = null, reason = null, started_at = null, finished_at = null,
+             iterations = case when $2 then '[]'::jsonb else iterations end
+         where task_id = $1 and ($2 or status <> 'completed')",
+        task_id,
+        start_over
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "delete from scaffolder_task_intent intent using scaffolder_task_step step
+         where intent.task_id = $1 and intent.key like 'pin:%'
+           and step.task_id = intent.task_id and step.id = intent.step_id and step.status = 'waiting'",
+        task_id
+    )
+    .execute(&mut *tx)
+    .await?;
+    if start_over {
+        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let event = NewEvent {
+        kind: EventKind::Recovered,
+        body: json!({"message": "The task is tried again", "recoverStrategy": recover_strategy}),
+        at: now,
+    };
+    let next = insert_events(&mut tx, task_id, task.next_event, &[event]).await?;
+    sqlx::query!(
+        "update scaffolder_task
+         set status = 'open', output = null, error = null, finished_at = null, next_event = $2,
+             has_secrets = has_secrets or $3::bytea is not null, secrets = $3
+         where id = $1",
+        task_id,
+        next,
+        secrets
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Drops the workspaces of tasks that ended before a time; a retry of such a task starts from the beginning.
+pub async fn purge_workspaces(db: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from scaffolder_workspace workspace using scaffolder_task task
+         where task.id = workspace.task_id and task.finished_at < $1",
+        before
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,177 @@
+//! `/create/tasks/<id>/live`: the changes of a task's page as server-sent fragments.
+//!
+//! Each event of the task becomes one message that carries the event's number as its id and adds something
+//! (a line of a log) or shows a step as of that event; messages without an id show the state around it, and may be
+//! repeated. A connection that comes back with a `Last-Event-ID` goes on behind it. One that comes back
+//! without, as htmx's extension does after an error, gets the whole list of steps first, unless nothing has
+//! happened since the page was made.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Frame, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
+use uuid::Uuid;
+
+use super::task_id;
+use super::view::{Line, StepView, TaskView};
+use crate::auth::Caller;
+use crate::scaffolder::Scaffolder;
+use crate::scaffolder::api::last_seen;
+use crate::scaffolder::model::{Event, EventKind};
+use crate::web::{Error, Shell, SignedIn};
+
+macro_rules! fragment {
+    ($name:ident, $path:literal) => {
+        #[derive(Template)]
+        #[template(path = $path)]
+        struct $name<'a> {
+            view: &'a TaskView,
+        }
+    };
+}
+
+fragment!(Facts, "scaffolder/_task_facts.html");
+fragment!(Actions, "scaffolder/_task_actions.html");
+fragment!(Steps, "scaffolder/_task_steps.html");
+fragment!(Outcome, "scaffolder/_task_result.html");
+
+#[derive(Template)]
+#[template(path = "scaffolder/_task_step.html")]
+struct Step<'a> {
+    step: &'a StepView,
+}
+
+#[derive(Template)]
+#[template(path = "scaffolder/_task_line.html")]
+struct LogLine<'a> {
+    line: &'a Line,
+}
+
+pub async fn stream(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let id = task_id(&id)?;
+    let task = scaffolder.get_task(&caller, id).await?;
+    let (mut after, resumed) = last_seen(&headers, query.as_deref())?;
+    let view = scaffolder.task_view(task, &shell).await?;
+    let mut first = Vec::new();
+    if !resumed && view.last_event > after {
+        after = view.last_event;
+        first.push(frame("steps", &Steps { view: &view })?.id(after.to_string()));
+    }
+    first.extend(around(&view)?);
+    let first = futures::stream::iter(first.into_iter().map(Ok::<_, Infallible>));
+    let rest = changes(
+        Live {
+            scaffolder,
+            caller,
+            shell,
+            id,
+        },
+        after,
+    );
+    Ok(Sse::new(first.chain(rest))
+        .keep_alive(KeepAlive::default())
+        .into_response())
+}
+
+struct Live {
+    scaffolder: Scaffolder,
+    caller: Caller,
+    shell: Shell,
+    id: Uuid,
+}
+
+/// Ends with the message `end` when the task has ended; without it when the database is away, so that the page
+/// connects again.
+fn changes(live: Live, after: i64) -> impl Stream<Item = Result<Frame, Infallible>> {
+    let live = std::sync::Arc::new(live);
+    live.scaffolder
+        .follow(live.id, after)
+        .then(move |event| {
+            let live = live.clone();
+            async move {
+                let frames = match event {
+                    Ok(event) => live.frames(&event, after).await,
+                    Err(error) => Err(error.into()),
+                };
+                frames.map_err(|error| tracing::warn!(%error, "a live task page broke off"))
+            }
+        })
+        .take_while(|frames| std::future::ready(frames.is_ok()))
+        .flat_map(|frames| futures::stream::iter(frames.unwrap_or_default().into_iter().map(Ok)))
+}
+
+impl Live {
+    async fn frames(&self, event: &Event, after: i64) -> Result<Vec<Frame>, Error> {
+        let numbered = event.id.to_string();
+        let mut frames = Vec::new();
+        if event.kind == EventKind::Log && event.step_status().is_none() {
+            let position = self.position(event).await?;
+            let name = position.map_or("task-line".to_owned(), |position| format!("log-{position}"));
+            frames.push(
+                frame(
+                    &name,
+                    &LogLine {
+                        line: &Line::new(event),
+                    },
+                )?
+                .id(numbered),
+            );
+            return Ok(frames);
+        }
+        let task = self.scaffolder.get_task(&self.caller, self.id).await?;
+        // Steps are shown as of this event; later lines come as messages of their own.
+        let shell = Shell {
+            now: self.scaffolder.clock().now(),
+            ..self.shell.clone()
+        };
+        let events = self.scaffolder.all_events(self.id).await?;
+        let known: Vec<Event> = events.into_iter().filter(|known| known.id <= event.id).collect();
+        let view = self.scaffolder.view_of(task, &known, shell.now).await?;
+        let position = self.position(event).await?;
+        let step = view.steps.iter().find(|step| Some(step.position) == position);
+        frames.extend(around(&view)?);
+        match step {
+            // The completion of an ended task is given again to those who have it.
+            _ if event.id <= after => {}
+            Some(step) => frames.push(frame(&format!("step-{}", step.position), &Step { step })?.id(numbered)),
+            None => frames.push(frame("steps", &Steps { view: &view })?.id(numbered)),
+        }
+        if event.kind == EventKind::Completion {
+            frames.push(Frame::default().event("end").data("end"));
+        }
+        Ok(frames)
+    }
+
+    async fn position(&self, event: &Event) -> Result<Option<i32>, sqlx::Error> {
+        let Some(step_id) = event.step_id() else {
+            return Ok(None);
+        };
+        let steps = crate::scaffolder::queries::list_steps(self.scaffolder.db(), self.id).await?;
+        Ok(steps.iter().find(|step| step.id == step_id).map(|step| step.position))
+    }
+}
+
+/// What stands around the steps.
+fn around(view: &TaskView) -> Result<Vec<Frame>, Error> {
+    Ok(vec![
+        frame("facts", &Facts { view })?,
+        frame("actions", &Actions { view })?,
+        Frame::default().event("summary").data(&view.summary),
+        frame("result", &Outcome { view })?,
+    ])
+}
+
+fn frame(name: &str, fragment: &impl Template) -> Result<Frame, Error> {
+    Ok(Frame::default().event(name).data(fragment.render()?.replace('\r', "")))
+}

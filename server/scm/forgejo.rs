@@ -1,4 +1,0 @@
-//! To be filled.
-use super::*;
-pub struct Forgejo;
-pub struct ForgejoConfig;

@@ -1,0 +1,351 @@
+//! Forgejo and Gitea, over their REST API v1 (checked against Forgejo's Swagger file and Gitea 1.26).
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use url::Url;
+
+use super::{Commit, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree};
+
+mod archive;
+mod request;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use request::Api;
+
+/// What a segment of a web address keeps as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Hooks asked for in one page, and pages: more hooks than anybody has.
+const HOOKS_A_PAGE: usize = 50;
+const HOOK_PAGES: usize = 20;
+
+/// An entry of `integrations.gitea`.
+#[derive(Clone)]
+pub struct ForgejoConfig {
+    /// Address that is talked to; a path such as `/gitea` is part of it.
+    pub base_url: String,
+    /// Host, with port, that URLs of this entry are recognised by.
+    pub host: String,
+    /// Without a user name the password is a token.
+    pub username: Option<String>,
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for ForgejoConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForgejoConfig")
+            .field("base_url", &self.base_url)
+            .field("host", &self.host)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .finish()
+    }
+}
+
+/// One Forgejo or Gitea.
+pub struct Forgejo {
+    api: Api,
+    /// `baseUrl` without a trailing slash.
+    base: String,
+    username: Option<String>,
+    password: Option<String>,
+    /// Login name of the account, once known.
+    account: OnceLock<String>,
+}
+
+impl Forgejo {
+    /// `base` has no trailing slash; `host` is the name used in errors.
+    pub(super) fn new(base: String, host: String, config: ForgejoConfig, http: reqwest::Client) -> Self {
+        let account = OnceLock::new();
+        if let Some(username) = &config.username {
+            // A new lock is empty.
+            let _ = account.set(username.clone());
+        }
+        Self {
+            api: Api::new(
+                http,
+                base.clone(),
+                host,
+                config.username.clone(),
+                config.password.clone(),
+            ),
+            base,
+            username: config.username,
+            password: config.password,
+            account,
+        }
+    }
+
+    /// The account's name; a token's is asked for once.
+    async fn known_account(&self) -> Result<&str, ScmError> {
+        if let Some(account) = self.account.get() {
+            return Ok(account);
+        }
+        let request = self.api.request(Method::GET, &["user"])?;
+        let account: wire::Account = self.api.json(request, "the account of the configured token").await?;
+        Ok(self.account.get_or_init(|| account.login))
+    }
+
+    fn page(&self, repository: &Repository, rest: &[&str]) -> String {
+        let mut url = self.base.clone();
+        for segment in [repository.owner.as_str(), repository.name.as_str()].iter().chain(rest) {
+            url.push('/');
+            url.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        url
+    }
+
+    fn info(&self, found: wire::Repository, wanted_branch: &str) -> RepositoryInfo {
+        RepositoryInfo {
+            repository: Repository {
+                forge: self.base.clone(),
+                owner: found.owner.login,
+                name: found.name,
+            },
+            default_branch: if found.default_branch.is_empty() {
+                wanted_branch.to_owned()
+            } else {
+                found.default_branch
+            },
+            empty: found.empty,
+            created_at: found.created_at,
+            may_administer: found.permissions.unwrap_or_default().admin,
+        }
+    }
+
+    fn hook_body<'a>(&self, kind: Option<&'a str>, url: &'a str, secret: &'a str) -> wire::WriteHook<'a> {
+        wire::WriteHook {
+            kind,
+            active: true,
+            branch_filter: "*",
+            events: ["push", "create", "delete"],
+            config: wire::HookConfig {
+                url,
+                content_type: "json",
+                secret,
+            },
+        }
+    }
+
+    async fn find_hook(&self, repository: &Repository, url: &str) -> Result<Option<i64>, ScmError> {
+        let what = format!("webhooks of {}/{}", repository.owner, repository.name);
+        for page in 1..=HOOK_PAGES {
+            let request = self
+                .api
+                .request(Method::GET, &["repos", &repository.owner, &repository.name, "hooks"])?
+                .query(&[("page", page), ("limit", HOOKS_A_PAGE)]);
+            let hooks: Vec<wire::Hook> = self.api.json(request, &what).await?;
+            if let Some(hook) = hooks.iter().find(|hook| hook.config.url == url) {
+                return Ok(Some(hook.id));
+            }
+            if hooks.len() < HOOKS_A_PAGE {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait::async_trait]
+impl Scm for Forgejo {
+    fn web_url(&self, source: &Source, folder: bool) -> String {
+        let mut url = match source.reference.as_deref() {
+            Some(reference) => {
+                let kind = if is_commit_id(reference) { "commit" } else { "branch" };
+                let mut segments = vec!["src", kind];
+                segments.extend(reference.split('/'));
+                self.page(&source.repository, &segments)
+            }
+            // The forge answers this with a redirect to the default branch.
+            None if !source.path.is_empty() => self.page(&source.repository, &["src"]),
+            None => self.page(&source.repository, &[]),
+        };
+        for segment in source.path.split('/').filter(|segment| !segment.is_empty()) {
+            url.push('/');
+            url.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        if folder {
+            url.push('/');
+        }
+        url
+    }
+
+    fn edit_url(&self, source: &Source) -> String {
+        let Some(reference) = source.reference.as_deref() else {
+            return self.web_url(source, false);
+        };
+        let mut segments = vec!["_edit"];
+        segments.extend(reference.split('/'));
+        segments.extend(source.path.split('/').filter(|segment| !segment.is_empty()));
+        self.page(&source.repository, &segments)
+    }
+
+    fn repository_url(&self, repository: &Repository) -> String {
+        self.page(repository, &[])
+    }
+
+    fn clone_url(&self, repository: &Repository) -> String {
+        format!("{}.git", self.page(repository, &[]))
+    }
+
+    fn commit_url(&self, repository: &Repository, commit: &str) -> String {
+        self.page(repository, &["commit", commit])
+    }
+
+    fn account(&self) -> &str {
+        self.account.get().map(String::as_str).unwrap_or_default()
+    }
+
+    async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError> {
+        let request = self
+            .api
+            .request(Method::GET, &["repos", &repository.owner, &repository.name])?;
+        let what = format!("repository {}/{}", repository.owner, repository.name);
+        Ok(self.info(self.api.json(request, &what).await?, ""))
+    }
+
+    async fn commit(&self, repository: &Repository, reference: &str) -> Result<Commit, ScmError> {
+        let what = format!("{reference} in {}/{}", repository.owner, repository.name);
+        // The reference goes into the query, where slashes of branch names are harmless.
+        let request = self
+            .api
+            .request(Method::GET, &["repos", &repository.owner, &repository.name, "commits"])?
+            .query(&[
+                ("sha", reference),
+                ("limit", "1"),
+                ("stat", "false"),
+                ("verification", "false"),
+                ("files", "false"),
+            ]);
+        let commits: Vec<wire::Commit> = match self.api.json(request, &what).await {
+            // "Git Repository is empty."
+            Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),
+            other => other?,
+        };
+        let commit = commits.into_iter().next().ok_or_else(|| self.api.not_found(&what))?;
+        if !is_commit_id(&commit.sha) {
+            return Err(self.api.unexpected(format!("{:?} is not a commit id", commit.sha)));
+        }
+        Ok(Commit {
+            id: commit.sha,
+            message: commit.commit.message,
+            author: commit.commit.author.name,
+            at: commit.commit.author.date,
+        })
+    }
+
+    async fn read_file(&self, source: &Source, limit: u64) -> Result<Bytes, ScmError> {
+        let repository = &source.repository;
+        let what = match source.reference.as_deref() {
+            Some(reference) => format!(
+                "{} at {reference} in {}/{}",
+                source.path, repository.owner, repository.name
+            ),
+            None => format!("{} in {}/{}", source.path, repository.owner, repository.name),
+        };
+        let mut segments = vec!["repos", &repository.owner, &repository.name, "raw"];
+        segments.extend(source.path.split('/').filter(|segment| !segment.is_empty()));
+        let mut request = self.api.request(Method::GET, &segments)?;
+        if let Some(reference) = &source.reference {
+            request = request.query(&[("ref", reference)]);
+        }
+        let response = match self.api.send(request, &what).await {
+            Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),
+            other => other?,
+        };
+        self.api.body(response, limit, &what).await
+    }
+
+    async fn read_tree(&self, repository: &Repository, reference: &str, limit: u64) -> Result<Tree, ScmError> {
+        let commit = self.commit(repository, reference).await?.id;
+        let what = format!("the files of {}/{} at {reference}", repository.owner, repository.name);
+        let file = format!("{commit}.tar.gz");
+        let request = self.api.request(
+            Method::GET,
+            &["repos", &repository.owner, &repository.name, "archive", &file],
+        )?;
+        let response = self.api.send(request, &what).await?;
+        // Content that does not compress makes the archive a little larger than itself.
+        let packed = limit.saturating_add(limit / 8).saturating_add(1024 * 1024);
+        let archive = self.api.body(response, packed, &what).await?;
+        let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&archive, limit))
+            .await
+            .map_err(|error| self.api.unexpected(error))?;
+        match unpacked {
+            Ok(files) => Ok(Tree { commit, files }),
+            Err(archive::ArchiveError::TooLarge) => Err(ScmError::TooLarge { what, limit }),
+            Err(error) => Err(self.api.unexpected(format!("{what}: {error}"))),
+        }
+    }
+
+    async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError> {
+        let account = self.known_account().await?;
+        let own = new
+            .owner
+            .as_deref()
+            .filter(|owner| !owner.eq_ignore_ascii_case(account));
+        let (segments, what) = match own {
+            None => (vec!["user", "repos"], format!("repository {account}/{}", new.name)),
+            Some(organisation) => {
+                let request = self.api.request(Method::GET, &["orgs", organisation])?;
+                self.api.send(request, &format!("organisation {organisation}")).await?;
+                (
+                    vec!["orgs", organisation, "repos"],
+                    format!("repository {organisation}/{}", new.name),
+                )
+            }
+        };
+        let request = self
+            .api
+            .request(Method::POST, &segments)?
+            .json(&wire::CreateRepository {
+                name: &new.name,
+                description: &new.description,
+                private: new.private,
+                auto_init: false,
+                default_branch: &new.default_branch,
+            });
+        Ok(self.info(self.api.json(request, &what).await?, &new.default_branch))
+    }
+
+    fn push_target(&self, repository: &Repository) -> Result<PushTarget, ScmError> {
+        let password = self.password.clone().ok_or_else(|| ScmError::Denied {
+            host: self.api.host.clone(),
+            reason: "no password or token is configured for it under integrations.gitea".to_owned(),
+        })?;
+        Ok(PushTarget {
+            url: Url::parse(&self.clone_url(repository)).map_err(|error| self.api.unexpected(error))?,
+            // Over HTTP a token is the password, and any name goes with it.
+            username: self.username.clone().unwrap_or_else(|| "token".to_owned()),
+            password,
+        })
+    }
+
+    async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError> {
+        let (owner, name) = (repository.owner.as_str(), repository.name.as_str());
+        let what = format!("webhooks of {owner}/{name}");
+        let request = match self.find_hook(repository, url).await? {
+            // The secret cannot be read back, so the hook is written again.
+            Some(id) => self
+                .api
+                .request(Method::PATCH, &["repos", owner, name, "hooks", &id.to_string()])?
+                .json(&self.hook_body(None, url, secret)),
+            None => self
+                .api
+                .request(Method::POST, &["repos", owner, name, "hooks"])?
+                .json(&self.hook_body(Some("gitea"), url, secret)),
+        };
+        self.api.send(request, &what).await?;
+        Ok(())
+    }
+}
+
+/// A whole SHA-1 commit id.
+fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}

@@ -1,0 +1,289 @@
+//! Errors as what the reader can use: a page, a fragment for htmx, or Backstage's error body.
+
+use askama::Template;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::json;
+
+use super::error::Failure;
+use super::{Error, FieldError, Shell};
+
+/// What is remembered of the request while it is answered.
+pub(super) struct Asked {
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    pub path: String,
+    /// Sent by htmx: the answer replaces a part of a page.
+    pub fragment: bool,
+    /// The page that htmx sits in.
+    pub current_url: Option<String>,
+}
+
+impl Asked {
+    fn wants_json(&self) -> bool {
+        self.path.starts_with("/api/") || self.path.starts_with("/.backstage/")
+    }
+}
+
+#[derive(Template)]
+#[template(path = "web/error.html")]
+struct ErrorPage<'a> {
+    shell: &'a Shell,
+    status: u16,
+    system: Option<&'a str>,
+    title: &'a str,
+    text: &'a str,
+    hint: &'a str,
+    fields: &'a [FieldError],
+    again: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "web/_error.html")]
+struct ErrorFragment<'a> {
+    shell: &'a Shell,
+    title: &'a str,
+    text: &'a str,
+    hint: &'a str,
+}
+
+/// Replaces the short text of a failed response; anything else is left as it is.
+pub(super) fn failures(response: Response, asked: &Asked, shell: &Shell) -> Response {
+    let status = response.status();
+    if let Some(Failure(error)) = response.extensions().get::<Failure>().cloned() {
+        return show(&error, error.status(), asked, shell);
+    }
+    let bare = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with("text/plain")));
+    if !bare || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    // Routers and layers refuse with bare statuses: they get the same treatment.
+    let error = match status {
+        StatusCode::NOT_FOUND => Error::NotFound(format!("There is nothing at {}.", asked.path)),
+        StatusCode::METHOD_NOT_ALLOWED => Error::Forbidden(format!("{} cannot be used here.", asked.method)),
+        StatusCode::FORBIDDEN => Error::Forbidden(
+            "The request came from another site, so nothing was changed. Open the page here and try again.".into(),
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge("The request is larger than 10 MiB.".into()),
+        status if status.is_server_error() => Error::internal(format!("answered with {status}")),
+        status => Error::invalid(
+            "",
+            format!(
+                "The request is not as expected ({}).",
+                status.canonical_reason().unwrap_or("bad request")
+            ),
+        ),
+    };
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut response = show(&error, status, asked, shell);
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// An error, logged and in the form that the reader understands.
+pub(super) fn show(error: &Error, status: StatusCode, asked: &Asked, shell: &Shell) -> Response {
+    match error {
+        Error::Internal(_) => tracing::error!(error = %error.chain(), "request failed"),
+        Error::Upstream { .. } => tracing::warn!(error = %error.chain(), "request failed"),
+        _ => tracing::debug!(error = %error.chain(), "request refused"),
+    }
+    let mut response = if asked.wants_json() {
+        json_body(error, status, asked)
+    } else if matches!(error, Error::Unauthenticated) {
+        to_login(asked)
+    } else {
+        human(error, status, asked, shell)
+    };
+    if error.database_is_away() {
+        let seconds = HeaderValue::from_static("5");
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// The body that all of Backstage's plugins answer errors with (`@backstage/errors`, `ErrorResponseBody`).
+fn json_body(error: &Error, status: StatusCode, asked: &Asked) -> Response {
+    // Pages answer invalid forms with 422, Backstage's plugins with 400.
+    let status = if status == StatusCode::UNPROCESSABLE_ENTITY {
+        StatusCode::BAD_REQUEST
+    } else {
+        status
+    };
+    let name = match status {
+        StatusCode::BAD_REQUEST => "InputError",
+        StatusCode::UNAUTHORIZED => "AuthenticationError",
+        StatusCode::FORBIDDEN => "NotAllowedError",
+        StatusCode::NOT_FOUND => "NotFoundError",
+        StatusCode::CONFLICT => "ConflictError",
+        StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLargeError",
+        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailableError",
+        _ => "Error",
+    };
+    let message = match error {
+        Error::Unauthenticated => "Missing or invalid credentials".to_owned(),
+        Error::Invalid(fields) => fields.iter().map(field_text).collect::<Vec<_>>().join("; "),
+        Error::Internal(_) if error.database_is_away() => "The database cannot be reached; try again".to_owned(),
+        other => other.to_string(),
+    };
+    let body = json!({
+        "error": {"name": name, "message": message},
+        "request": {"method": asked.method.as_str(), "url": asked.target},
+        "response": {"statusCode": status.as_u16()},
+    });
+    (status, axum::Json(body)).into_response()
+}
+
+fn field_text(field: &FieldError) -> String {
+    if field.field.is_empty() {
+        field.message.clone()
+    } else {
+        format!("{}: {}", field.field, field.message)
+    }
+}
+
+fn to_login(asked: &Asked) -> Response {
+    if asked.fragment {
+        // htmx would put the login page into the fragment's place: the whole page goes there instead.
+        let here = asked
+            .current_url
+            .as_deref()
+            .and_then(local_part)
+            .unwrap_or_else(|| "/".into());
+        let target = super::login_url(&here);
+        return (StatusCode::UNAUTHORIZED, [("hx-redirect", target)]).into_response();
+    }
+    let next = if asked.method == Method::GET || asked.method == Method::HEAD {
+        asked.target.as_str()
+    } else {
+        asked.path.as_str()
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, super::login_url(next))]).into_response()
+}
+
+fn local_part(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
+    Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+}
+
+fn human(error: &Error, status: StatusCode, asked: &Asked, shell: &Shell) -> Response {
+    let away = error.database_is_away();
+    let text = error.to_string();
+    let (title, text, hint) = match error {
+        Error::Unauthenticated => ("Log in", text.as_str(), "Log in and come back."),
+        Error::Forbidden(_) if status == StatusCode::METHOD_NOT_ALLOWED => (
+            "This address cannot do that",
+            text.as_str(),
+            "Go back and use the page's own links and buttons.",
+        ),
+        Error::Forbidden(_) => (
+            "You may not do this",
+            text.as_str(),
+            "If you need it, ask the people who run this portal and name the request below.",
+        ),
+        Error::NotFound(_) => (
+            "Not found",
+            text.as_str(),
+            "Check the address, or search the catalog. It may have been renamed or removed.",
+        ),
+        Error::Invalid(_) => (
+            "Some answers need a change",
+            text.as_str(),
+            "Go back, change them and send them again.",
+        ),
+        Error::Conflict(_) => (
+            "It has changed meanwhile",
+            text.as_str(),
+            "Look at the present state, then decide again.",
+        ),
+        Error::TooLarge(_) => ("Too large", text.as_str(), "Send less at once."),
+        Error::Upstream { system, hint, .. } => {
+            return human_upstream(system, hint, error, status, asked, shell);
+        }
+        Error::Internal(_) if away => (
+            "The database is away",
+            "Portico cannot reach its database, so this page cannot be shown. Nothing was changed.",
+            "Wait a moment and try again. If it lasts, tell the people who run this portal and name the request below.",
+        ),
+        Error::Internal(_) => (
+            "Something went wrong on our side",
+            "This page could not be shown because of a fault in the portal.",
+            "Try again in a moment. If it lasts, tell the people who run this portal and name the request below.",
+        ),
+    };
+    let fields = match error {
+        Error::Invalid(fields) => fields.as_slice(),
+        _ => &[],
+    };
+    let page = ErrorPage {
+        shell,
+        status: status.as_u16(),
+        system: away.then_some("database"),
+        title,
+        text,
+        hint,
+        fields,
+        again: again(status, asked),
+        reason: None,
+    };
+    finish(&page, status, asked)
+}
+
+fn human_upstream(
+    system: &str,
+    hint: &str,
+    error: &Error,
+    status: StatusCode,
+    asked: &Asked,
+    shell: &Shell,
+) -> Response {
+    let Error::Upstream { reason, .. } = error else {
+        return status.into_response();
+    };
+    let title = format!("{system} did not do what was asked");
+    let text = format!("Portico asked {system} for something that this page needs, and it failed.");
+    let page = ErrorPage {
+        shell,
+        status: status.as_u16(),
+        system: Some(system),
+        title: &title,
+        text: &text,
+        hint,
+        fields: &[],
+        again: again(status, asked),
+        reason: Some(reason),
+    };
+    finish(&page, status, asked)
+}
+
+/// Where "try again" leads: only reading can be repeated by a link, and only where it may help.
+fn again(status: StatusCode, asked: &Asked) -> Option<&str> {
+    (status.is_server_error() && asked.method == Method::GET).then_some(asked.target.as_str())
+}
+
+fn finish(page: &ErrorPage<'_>, status: StatusCode, asked: &Asked) -> Response {
+    let rendered = if asked.fragment {
+        ErrorFragment {
+            shell: page.shell,
+            title: page.title,
+            text: page.text,
+            hint: page.hint,
+        }
+        .render()
+    } else {
+        page.render()
+    };
+    match rendered {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the error page cannot be rendered");
+            (status, format!("{}\n{}\n", page.title, page.hint)).into_response()
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A browser without JavaScript: cookies, links, forms.
+
+use reqwest::{Client, Method, StatusCode};
+use scraper::{ElementRef, Html, Selector};
+use url::Url;
+
+/// Keeps cookies and follows redirects, as a person's browser does.
+#[derive(Clone)]
+pub struct Browser {
+    client: Client,
+    base: Url,
+}
+
+/// A page that was answered.
+#[derive(Debug)]
+pub struct Page {
+    pub status: StatusCode,
+    pub url: Url,
+    pub html: String,
+}
+
+impl Browser {
+    pub fn new(base: &str) -> Self {
+        let client = Client::builder().cookie_store(true).build().expect("a client");
+        Self { client, base: base.parse().expect("a URL") }
+    }
+
+    /// Opens a path of the portal, or any URL.
+    pub async fn open(&self, target: &str) -> Page {
+        let url = self.base.join(target).expect("a URL");
+        let request = self.client.get(url).header("accept", "text/html");
+        Page::read(request.send().await.expect("an answer")).await
+    }
+
+    /// Logs in at the identity provider, wherever the portal sends to.
+    pub async fn log_in(&self, username: &str, password: &str) -> Page {
+        let page = self.open("/").await;
+        assert!(page.has("input[name=password]"), "{} has no login form:\n{}", page.url, page.html);
+        self.submit(&page, "form", &[("username", username), ("password", password)]).await
+    }
+
+    /// Sends the form that the selector finds, with its own values replaced or extended by `answers`.
+    pub async fn submit(&self, page: &Page, form: &str, answers: &[(&str, &str)]) -> Page {
+        let (method, action, fields) = page.form(form, answers);
+        let request = match method {
+            Method::GET => self.client.get(action).query(&fields),
+            _ => self.client.post(action).form(&fields),
+        };
+        Page::read(request.header("accept", "text/html").send().await.expect("an answer")).await
+    }
+}
+
+impl Page {
+    async fn read(answer: reqwest::Response) -> Self {
+        let (status, url) = (answer.status(), answer.url().clone());
+        Self { status, url, html: answer.text().await.expect("a body") }
+    }
+
+    fn select<T>(&self, selector: &str, read: impl Fn(ElementRef<'_>) -> T) -> Vec<T> {
+        let document = Html::parse_document(&self.html);
+        let selector = Selector::parse(selector).expect("a selector");
+        document.select(&selector).map(read).collect()
+    }
+
+    pub fn has(&self, selector: &str) -> bool {
+        !self.select(selector, |_| ()).is_empty()
+    }
+
+    /// The texts of all that the selector finds, white space folded.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        self.select(selector, |element| fold(&element.text().collect::<String>()))
+    }
+
+    /// All that a person reads, white space folded.
+    pub fn text(&self) -> String {
+        self.texts("main").join(" ")
+    }
+
+    /// Where the link with this text leads; the page must have it.
+    pub fn link(&self, text: &str) -> String {
+        let links = self.select("a[href]", |a| {
+            (fold(&a.text().collect::<String>()), a.value().attr("href").unwrap_or_default().to_owned())
+        });
+        let found = links.iter().find(|(words, _)| words.contains(text));
+        let found = found.unwrap_or_else(|| panic!("{} has no link {text:?}:\n{}", self.url, self.text()));
+        self.url.join(&found.1).expect("a link").to_string()
+    }
+
+    /// Method, address and fields of a form, as a browser would send it by its submit button.
+    fn form(&self, form: &str, answers: &[(&str, &str)]) -> (Method, Url, Vec<(String, String)>) {
+        let document = Html::parse_document(&self.html);
+        let selector = Selector::parse(form).expect("a selector");
+        let form = document
+            .select(&selector)
+            .next()
+            .unwrap_or_else(|| panic!("{} has no form {form:?}:\n{}", self.url, self.html));
+        let attribute = |element: ElementRef<'_>, name: &str| element.value().attr(name).map(ToOwned::to_owned);
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let controls = Selector::parse("input, select, textarea").expect("a selector");
+        let options = Selector::parse("option").expect("a selector");
+        for control in form.select(&controls) {
+            let Some(name) = attribute(control, "name") else { continue };
+            if control.value().attr("disabled").is_some() {
+                continue;
+            }
+            let value = match control.value().name() {
+                "textarea" => control.text().collect(),
+                "select" => {
+                    let chosen: Vec<_> = control.select(&options).collect();
+                    let chosen = chosen.iter().find(|o| o.value().attr("selected").is_some()).or(chosen.first());
+                    let Some(chosen) = chosen else { continue };
+                    attribute(*chosen, "value").unwrap_or_else(|| chosen.text().collect())
+                }
+                _ => match control.value().attr("type") {
+                    Some("checkbox" | "radio") if control.value().attr("checked").is_none() => continue,
+                    Some("submit" | "button") => continue,
+                    kind => attribute(control, "value")
+                        .unwrap_or_else(|| if kind == Some("checkbox") { "on".into() } else { String::new() }),
+                },
+            };
+            fields.push((name, value));
+        }
+        for (name, value) in answers {
+            fields.retain(|(present, _)| present != name);
+            fields.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let method = match form.value().attr("method").unwrap_or("get") {
+            method if method.eq_ignore_ascii_case("post") => Method::POST,
+            _ => Method::GET,
+        };
+        let action = self.url.join(form.value().attr("action").unwrap_or_default()).expect("an address");
+        (method, action, fields)
+    }
+}
+
+fn fold(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
