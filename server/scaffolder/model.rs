@@ -135,7 +135,10 @@ impl TaskSpec {
     /// The template's title, else its name.
     pub fn template_title(&self) -> &str {
         let metadata = &self.template_info.entity["metadata"];
-        metadata["title"].as_str().or(metadata["name"].as_str()).unwrap_or(&self.template_info.entity_ref)
+        metadata["title"]
+            .as_str()
+            .or(metadata["name"].as_str())
+            .unwrap_or(&self.template_info.entity_ref)
     }
 }
 

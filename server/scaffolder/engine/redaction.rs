@@ -35,13 +35,20 @@ impl Redactor {
     /// Hides a secret: as it is, its lines, and as base64, URL and JSON write it.
     pub fn hide(&self, secret: &str) {
         let mut forms = vec![secret.to_owned(), secret.trim().to_owned()];
-        forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= 8).map(str::to_owned));
+        forms.extend(
+            secret
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.len() >= 8)
+                .map(str::to_owned),
+        );
         if secret.len() >= 4 {
             forms.push(STANDARD.encode(secret));
             forms.push(URL_SAFE_NO_PAD.encode(secret));
             forms.push(utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string());
             forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
-            forms.push(Value::from(secret).to_string().trim_matches('"').to_owned());
+            let quoted = Value::from(secret).to_string();
+            forms.push(quoted[1..quoted.len() - 1].to_owned());
         }
         let mut hidden = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for form in forms {
@@ -57,7 +64,10 @@ impl Redactor {
         match (rendered, otherwise) {
             (Value::String(text), Value::String(other)) if text == other => {}
             (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
-                items.iter().zip(others).for_each(|(item, other)| self.hide_differences(item, other));
+                items
+                    .iter()
+                    .zip(others)
+                    .for_each(|(item, other)| self.hide_differences(item, other));
             }
             (Value::Object(fields), Value::Object(others)) => {
                 for (key, value) in fields {
@@ -74,7 +84,11 @@ impl Redactor {
     pub fn text(&self, text: &str) -> String {
         let hidden = self.0.read().unwrap_or_else(PoisonError::into_inner);
         hidden.iter().fold(text.to_owned(), |text, secret| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+            if text.contains(secret.as_str()) {
+                text.replace(secret.as_str(), MASK)
+            } else {
+                text
+            }
         })
     }
 }
@@ -84,9 +98,12 @@ pub fn stand_ins(secrets: &Value) -> Value {
     match secrets {
         Value::String(text) => Value::String(format!("stand-in-{}", text.len())),
         Value::Array(items) => items.iter().map(stand_ins).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), stand_ins(value))).collect())
-        }
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), stand_ins(value)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }

@@ -2,7 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::scaffolder::expressions::{self, ExpressionError, Options};
+use crate::scaffolder::expressions::{ExpressionError, Options, is_truthy, render_value};
+
+/// The expressions of a text, each with its delimiters.
+pub fn expressions(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find("${{")?;
+        let end = start + rest[start..].find("}}")? + 2;
+        let expression = &rest[start..end];
+        rest = &rest[end..];
+        Some(expression)
+    })
+}
 
 /// How a run stands, as `failure()` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +25,14 @@ pub enum Standing {
 
 /// Renders a value of a template: an expression alone keeps its type, `None` is undefined.
 pub fn render(template: &Value, context: &Value, standing: Standing) -> Result<Option<Value>, ExpressionError> {
-    expressions::render_value(template, context, &Options { failed: standing == Standing::Failed, ..Options::default() })
+    render_value(
+        template,
+        context,
+        &Options {
+            failed: standing == Standing::Failed,
+            ..Options::default()
+        },
+    )
 }
 
 /// The answer of an `if`: without one it is yes, unless an earlier step failed.
@@ -21,7 +40,7 @@ pub fn condition(condition: Option<&Value>, context: &Value, standing: Standing)
     match condition {
         None => Ok(standing == Standing::Fine),
         Some(condition) if standing == Standing::Failed && !asks_status(condition) => Ok(false),
-        Some(condition) => Ok(render(condition, context, standing)?.as_ref().is_some_and(expressions::is_truthy)),
+        Some(condition) => Ok(render(condition, context, standing)?.as_ref().is_some_and(is_truthy)),
     }
 }
 
@@ -42,7 +61,7 @@ fn asks_status(condition: &Value) -> bool {
 pub fn drop_unwanted(mut output: Value) -> Value {
     for list in ["links", "text"] {
         if let Some(items) = output.get_mut(list).and_then(Value::as_array_mut) {
-            items.retain(|item| item.get("if").is_none_or(expressions::is_truthy));
+            items.retain(|item| item.get("if").is_none_or(is_truthy));
             for item in items.iter_mut().filter_map(Value::as_object_mut) {
                 item.shift_remove("if");
             }
@@ -55,11 +74,18 @@ pub fn drop_unwanted(mut output: Value) -> Value {
 pub fn iterations(each: &Value) -> Option<Vec<Value>> {
     match each {
         Value::Array(items) => Some(
-            items.iter().enumerate().map(|(key, value)| json!({"key": key.to_string(), "value": value})).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(key, value)| json!({"key": key.to_string(), "value": value}))
+                .collect(),
         ),
-        Value::Object(fields) => {
-            Some(fields.iter().map(|(key, value)| json!({"key": key, "value": value})).collect())
-        }
+        Value::Object(fields) => Some(
+            fields
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": value}))
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -84,17 +110,21 @@ mod tests {
 
     #[test]
     fn each_takes_lists_and_objects() {
+        assert_eq!(iterations(&json!(["a"])), Some(vec![json!({"key": "0", "value": "a"})]));
         assert_eq!(
-            iterations(&json!(["a"])),
-            Some(vec![json!({"key": "0", "value": "a"})])
+            iterations(&json!({"k": 1})),
+            Some(vec![json!({"key": "k", "value": 1})])
         );
-        assert_eq!(iterations(&json!({"k": 1})), Some(vec![json!({"key": "k", "value": 1})]));
         assert_eq!(iterations(&json!("text")), None);
     }
 
     #[test]
     fn unwanted_links_are_left_out() {
-        let output = json!({"links": [{"title": "a", "if": false}, {"title": "b", "if": true}, {"title": "c"}], "own": 1});
-        assert_eq!(drop_unwanted(output), json!({"links": [{"title": "b"}, {"title": "c"}], "own": 1}));
+        let output =
+            json!({"links": [{"title": "a", "if": false}, {"title": "b", "if": true}, {"title": "c"}], "own": 1});
+        assert_eq!(
+            drop_unwanted(output),
+            json!({"links": [{"title": "b"}, {"title": "c"}], "own": 1})
+        );
     }
 }

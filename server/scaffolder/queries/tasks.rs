@@ -50,7 +50,9 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 
@@ -255,7 +257,9 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -315,7 +319,9 @@ pub async fn retry(
     .execute(&mut *tx)
     .await?;
     if start_over {
-        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id).execute(&mut *tx).await?;
+        sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
+            .execute(&mut *tx)
+            .await?;
     }
     let event = NewEvent {
         kind: EventKind::Recovered,
@@ -334,7 +340,9 @@ pub async fn retry(
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -168,11 +168,15 @@ pub async fn apply(
             .execute(&mut *tx)
             .await?;
             if end.status == TaskStatus::Completed {
-                sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id).execute(&mut *tx).await?;
+                sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
+                    .execute(&mut *tx)
+                    .await?;
             }
         }
     }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string()).execute(&mut *tx).await?;
+    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -259,7 +263,9 @@ async fn insert_intent(
 ) -> Result<(), WriteError> {
     if intent.exclusive {
         // Two tasks that want the same thing come one after the other here.
-        sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", intent.key).execute(&mut **tx).await?;
+        sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", intent.key)
+            .execute(&mut **tx)
+            .await?;
         let other = sqlx::query_scalar!(
             "select task.id from scaffolder_task_intent intent join scaffolder_task task on task.id = intent.task_id
              where intent.key = $1 and task.id <> $2 and task.status in ('open', 'processing') limit 1",
