@@ -1,1 +1,124 @@
-fn main() {}
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use portico::clock::Clock;
+use portico::config::{self, Config};
+use portico::{app, db, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A self-hosted developer portal that reads the files and speaks the APIs of Backstage.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the portal; brings the database to this version first.
+    Serve(Files),
+    /// Bring the database to this version, and end.
+    Migrate(Files),
+    /// Commands about the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with the configuration; touches nothing.
+    Check(Files),
+}
+
+#[derive(Args)]
+struct Files {
+    /// An app-config.yaml; may be repeated, later ones over earlier ones.
+    #[arg(long = "config", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("portico: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    // Fails only where a provider was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli.command {
+        Command::Serve(files) => {
+            telemetry::start();
+            let config = load(&files)?;
+            runtime()?.block_on(serve(&config))
+        }
+        Command::Migrate(files) => {
+            telemetry::start();
+            let config = load(&files)?;
+            runtime()?.block_on(async {
+                let pool = app::open_database(&config).await?;
+                db::migrate(&pool).await?;
+                Ok(())
+            })
+        }
+        Command::Config {
+            command: ConfigCommand::Check(files),
+        } => {
+            let loaded = config::load(&files.files)?;
+            for warning in &loaded.warnings {
+                println!("warning: {warning}");
+            }
+            println!("The configuration can be used.");
+            Ok(())
+        }
+    }
+}
+
+fn load(files: &Files) -> anyhow::Result<Config> {
+    let loaded = config::load(&files.files)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.config)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let ended = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    let started = async {
+        let pool = app::open_database(config).await?;
+        db::migrate(&pool).await?;
+        let built = app::build(config, pool, Clock::system()).await?;
+        anyhow::Ok(built)
+    };
+    let mut ended = std::pin::pin!(ended);
+    let built = tokio::select! {
+        built = started => built?,
+        () = &mut ended => return Ok(()),
+    };
+    app::serve(built, config, ended).await?;
+    Ok(())
+}

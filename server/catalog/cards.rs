@@ -10,6 +10,11 @@ pub trait EntityCard: Send + Sync {
     /// It is part of the first answer, so that nothing is missing without JavaScript; what changes
     /// live has its own URL inside the fragment.
     async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String>;
+
+    /// It is a panel for the narrow column rather than a section of the wide one.
+    fn aside(&self) -> bool {
+        false
+    }
 }
 
 /// Extra column of the catalog list.
@@ -20,6 +25,8 @@ pub trait ListColumn: Send + Sync {
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
     fn cell(&self, entity: &Entity) -> Option<String>;
-    /// URL of a `text/event-stream` that sends changed cells, as described where it is implemented.
+    /// URL of a `text/event-stream` that sends changed cells. The list connects to it once, around the table
+    /// (`hx-ext="sse" sse-connect="…"`), also where several columns name the same one; each cell's HTML says itself which
+    /// event it listens to (`sse-swap`).
     fn live_url(&self) -> Option<&'static str>;
 }

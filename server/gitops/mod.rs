@@ -20,6 +20,8 @@ mod model;
 mod rest;
 mod store;
 #[cfg(test)]
+pub mod testing;
+#[cfg(test)]
 mod tests;
 mod watch;
 

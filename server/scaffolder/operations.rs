@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Scaffolder;
-use super::engine::rendering::{self, Standing};
+use super::engine::rendering::{self, Rules};
 use super::expressions;
 use super::model::{SpecUser, Step, Task, TaskSpec};
 use super::queries::{self, NewTask};
@@ -139,12 +139,14 @@ impl Scaffolder {
             return Vec::new();
         };
         let context = json!({"parameters": values});
+        let integrations = &self.settings().integrations;
+        let rules = Rules { failed: false, strict: false, integrations };
         let mut problems: Vec<Problem> = Vec::new();
         for step in &template.steps {
-            if step.each.is_some() || !is_wanted(step, &context) {
+            if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
             }
-            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context)) else {
+            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules)) else {
                 continue;
             };
             for found in action.precheck(self.outside(), &input).await {
@@ -305,24 +307,24 @@ fn is_known(value: &Value) -> bool {
     }
 }
 
-fn is_wanted(step: &Step, context: &Value) -> bool {
+fn is_wanted(step: &Step, context: &Value, rules: Rules<'_>) -> bool {
     let Some(condition) = &step.condition else {
         return true;
     };
     is_known(condition)
-        && rendering::render(condition, context, Standing::Fine)
+        && rendering::render(condition, context, rules)
             .is_ok_and(|answer| answer.as_ref().is_some_and(expressions::is_truthy))
 }
 
 /// The keys of the input that the parameters alone decide, rendered.
-fn known_input(step: &Step, context: &Value) -> Option<Value> {
+fn known_input(step: &Step, context: &Value, rules: Rules<'_>) -> Option<Value> {
     let input = step.input.as_ref()?.as_object()?;
     let known: Map<String, Value> = input
         .iter()
         .filter(|(_, value)| is_known(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    rendering::render(&Value::Object(known), context, Standing::Fine)
+    rendering::render(&Value::Object(known), context, rules)
         .ok()
         .flatten()
 }

@@ -1,7 +1,8 @@
 //! Whether this machine can run what is wanted: tools, room on the disk, free ports.
 
 use std::ffi::CString;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub struct Ports {
 impl Ports {
     /// Five ports from `first` on.
     pub fn starting_at(first: u16) -> Result<Ports> {
-        if first < 1024 || first > u16::MAX - 4 {
+        if !(1024..=u16::MAX - 4).contains(&first) {
             bail!("--port {first} cannot be used; five ports are needed from it on: choose one from 1024 to 65531");
         }
         Ok(Ports {
@@ -46,7 +47,7 @@ impl Ports {
         ];
         let taken: Vec<String> = wanted
             .into_iter()
-            .filter(|(_, port)| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err())
+            .filter(|(_, port)| is_taken(*port))
             .map(|(name, port)| match holder(port) {
                 Some(program) => format!("{port} ({name}) by {program}"),
                 None => format!("{port} ({name})"),
@@ -56,10 +57,18 @@ impl Ports {
             return Ok(());
         }
         bail!(
-            "taken on 127.0.0.1: port {}; stop that program, or use another data folder with --data DIR --port N (N to N+4 must be free)",
+            "taken on this machine: port {}; stop that program, or use another data folder with --data DIR --port N (N to N+4 must be free)",
             taken.join(", ")
         );
     }
+}
+
+/// Whether somebody listens on a port. We listen on 127.0.0.1 only, but `localhost` may mean ::1 first, so a program
+/// there would get what is meant for us.
+fn is_taken(port: u16) -> bool {
+    let six = TcpListener::bind((Ipv6Addr::LOCALHOST, port));
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err()
+        || six.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// A program on the PATH.
@@ -119,8 +128,10 @@ fn free_bytes(folder: &Path) -> Result<u64> {
 
 /// "nginx (process 812)", where the system tells it: Linux, and a process that we may look at.
 fn holder(port: u16) -> Option<String> {
-    let sockets = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let inode = listening_inode(&sockets, port)?;
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| {
+        let sockets = std::fs::read_to_string(table).ok()?;
+        listening_inode(&sockets, port).map(str::to_owned)
+    })?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         // `self` and `thread-self` are there too.
@@ -145,7 +156,7 @@ fn holder(port: u16) -> Option<String> {
     None
 }
 
-/// The inode of the socket that listens on `port`, from the text of `/proc/net/tcp` (proc(5)).
+/// The inode of the socket that listens on `port`, from a table of sockets (proc(5)).
 fn listening_inode(sockets: &str, port: u16) -> Option<&str> {
     const LISTEN: &str = "0A";
     let suffix = format!(":{port:04X}");

@@ -324,7 +324,9 @@ async fn apply(State((faults, system)): State<(Faults, System)>, request: Reques
                 let (head, body) = next.run(request).await.into_parts();
                 (head, axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default())
             });
-            let Ok((head, body)) = handled.await else { return broken(fate) };
+            let Ok((head, body)) = handled.await else {
+                return broken(fate);
+            };
             tokio::time::sleep(delay).await;
             Response::from_parts(head, Body::from(body))
         }

@@ -610,7 +610,7 @@ async fn a_workspace_over_its_limit_fails_the_step_and_names_the_limit(db: PgPoo
         error["message"]
             .as_str()
             .unwrap()
-            .contains("portico.scaffolder.workspaceLimit"),
+            .contains("portico.workspaceLimit"),
         "{error}"
     );
 }

@@ -1,0 +1,240 @@
+//! What other pages show of Applications: a section and a panel of the entity page, two columns of the list.
+
+use askama::Template;
+use axum_extra::routing::TypedPath;
+use chrono::{DateTime, Utc};
+
+use super::Deployments;
+use super::model::Wanted;
+use super::pages::{CardLivePath, ListLivePath, RefreshPath};
+use super::view::{Owner, View, WhatNow, what_now};
+use crate::catalog::{Entity, EntityCard, EntityRef, ListColumn};
+use crate::scm::Source;
+use crate::web::Shell;
+
+/// The section "Argo CD" of an entity's page, live.
+pub struct ApplicationCard(pub Deployments);
+
+/// The panel that says how to go on: clone, edit, push.
+pub struct WhatNowCard(pub Deployments);
+
+/// Column of the sync status, live.
+pub struct SyncColumn(pub Deployments);
+
+/// Column of the health status, live.
+pub struct HealthColumn(pub Deployments);
+
+#[derive(Template)]
+#[template(path = "deployments/section.html")]
+struct Section<'a> {
+    view: &'a View,
+    now: &'a DateTime<Utc>,
+    live: String,
+    refresh: String,
+    here: &'a str,
+}
+
+/// The inside of the section: what is sent when something changed.
+#[derive(Template)]
+#[template(path = "deployments/_application.html")]
+pub(super) struct Fragment<'a> {
+    pub view: &'a View,
+    pub now: &'a DateTime<Utc>,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/none.html")]
+struct NothingSelected<'a> {
+    selector: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/what_now.html")]
+struct WhatNowPanel<'a> {
+    what: &'a WhatNow,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/_cell.html")]
+struct Cell<'a> {
+    event: &'a str,
+    inner: String,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/_status.html")]
+struct Status<'a> {
+    kind: Kind,
+    word: Option<&'a str>,
+}
+
+/// Which status a cell shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sync,
+    Health,
+}
+
+impl Kind {
+    /// Name of the event that carries a changed cell.
+    pub fn event(self, application: &str) -> String {
+        match self {
+            Self::Sync => format!("sync-{application}"),
+            Self::Health => format!("health-{application}"),
+        }
+    }
+}
+
+impl Deployments {
+    /// The inside of a cell: the badge, or a word where there is no such Application.
+    pub(super) fn status(&self, kind: Kind, application: &str) -> String {
+        let application = self.gitops.get(application);
+        let word = application.map(|application| match kind {
+            Kind::Sync => application.sync.word(),
+            Kind::Health => application.health.word(),
+        });
+        rendered(&Status { kind, word }).unwrap_or_default()
+    }
+
+    /// Names of the Applications that the entity means, whether they are there or not.
+    fn names(&self, wanted: &Wanted) -> Vec<String> {
+        match wanted {
+            Wanted::Name(name) => vec![name.clone()],
+            Wanted::Labels(selector) => {
+                let all = self.gitops.list();
+                let selected = all.iter().filter(|application| selector.matches(&application.labels));
+                selected.map(|application| application.name.clone()).collect()
+            }
+        }
+    }
+
+    fn cell(&self, kind: Kind, entity: &Entity) -> Option<String> {
+        let wanted = Wanted::of(entity)?;
+        // A column has room for one; the entity's page shows all.
+        let name = self.names(&wanted).into_iter().next()?;
+        rendered(&Cell {
+            event: &kind.event(&name),
+            inner: self.status(kind, &name),
+        })
+    }
+
+    /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
+    fn source(&self, entity: &Entity, wanted: &Wanted) -> Option<(crate::scm::Located, Source)> {
+        let described = ["backstage.io/source-location", "backstage.io/managed-by-location"]
+            .into_iter()
+            .filter_map(|key| entity.annotation(key)?.strip_prefix("url:"))
+            .find_map(|url| self.forges.locate(url).ok());
+        let application = self.names(wanted).iter().find_map(|name| self.gitops.get(name));
+        let deployed =
+            application.and_then(|application| Some((self.forges.locate(&application.repo_url).ok()?, application)));
+        match (deployed, described) {
+            (Some((located, application)), described) => {
+                let mut source = located.source.clone();
+                source.path = application.path.trim_matches('/').to_owned();
+                if source.path == "." {
+                    source.path.clear();
+                }
+                source.reference = match application.target_revision.as_str() {
+                    // The default branch: the one that the entity was read from, if it is the same repository.
+                    "HEAD" => described
+                        .filter(|described| described.source.repository == source.repository)
+                        .and_then(|described| described.source.reference),
+                    revision => Some(revision.to_owned()),
+                };
+                Some((located, source))
+            }
+            (None, Some(described)) => {
+                let mut source = described.source.clone();
+                source.path.clear();
+                Some((described, source))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl EntityCard for ApplicationCard {
+    async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String> {
+        let wanted = Wanted::of(entity)?;
+        let names = self.0.names(&wanted);
+        if let (Wanted::Labels(selector), true) = (&wanted, names.is_empty()) {
+            return rendered(&NothingSelected {
+                selector: &selector.text,
+            });
+        }
+        let mut html = String::new();
+        for name in names {
+            let view = self.0.view(&name).await;
+            html.push_str(&rendered(&Section {
+                view: &view,
+                now: &shell.now,
+                live: CardLivePath { app: name.clone() }.to_string(),
+                refresh: RefreshPath { app: name }.to_string(),
+                here: &shell.path,
+            })?);
+        }
+        Some(html)
+    }
+}
+
+#[async_trait::async_trait]
+impl EntityCard for WhatNowCard {
+    async fn render(&self, entity: &Entity, _: &Shell) -> Option<String> {
+        let wanted = Wanted::of(entity)?;
+        let (located, source) = self.0.source(entity, &wanted)?;
+        let what = what_now(located.forge.as_ref(), &source, owner(entity));
+        rendered(&WhatNowPanel { what: &what })
+    }
+
+    fn aside(&self) -> bool {
+        true
+    }
+}
+
+impl ListColumn for SyncColumn {
+    fn title(&self) -> &'static str {
+        "Sync"
+    }
+
+    fn cell(&self, entity: &Entity) -> Option<String> {
+        self.0.cell(Kind::Sync, entity)
+    }
+
+    fn live_url(&self) -> Option<&'static str> {
+        Some(ListLivePath::PATH)
+    }
+}
+
+impl ListColumn for HealthColumn {
+    fn title(&self) -> &'static str {
+        "Health"
+    }
+
+    fn cell(&self, entity: &Entity) -> Option<String> {
+        self.0.cell(Kind::Health, entity)
+    }
+
+    fn live_url(&self) -> Option<&'static str> {
+        Some(ListLivePath::PATH)
+    }
+}
+
+fn owner(entity: &Entity) -> Option<Owner> {
+    let related = entity.relations("ownedBy").next();
+    let text = related.or_else(|| entity.spec("owner"))?;
+    let path = EntityRef::parse(text, Some("group"), Some(entity.namespace()));
+    Some(Owner {
+        name: path
+            .as_ref()
+            .map_or_else(|_| text.to_owned(), |owner| owner.name.clone()),
+        path: path.ok().filter(|_| related.is_some()).map(|owner| owner.path()),
+    })
+}
+
+fn rendered(template: &impl Template) -> Option<String> {
+    template
+        .render()
+        .inspect_err(|error| tracing::error!(%error, "a fragment about an Application cannot be rendered"))
+        .ok()
+}

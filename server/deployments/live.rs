@@ -1,0 +1,134 @@
+//! Status as it changes, as server-sent events that htmx puts into place.
+//!
+//! Each stream starts with the present state: what happened between the page and the connection, or while the
+//! connection was lost, is not missed.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use futures::stream::{self, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Deployments;
+use super::cards::{Fragment, Kind};
+use super::pages::{CardLivePath, ListLivePath};
+use super::view::View;
+use crate::gitops::Change;
+
+/// Browsers wait so long before they connect again.
+const RECONNECT: Duration = Duration::from_secs(2);
+/// A stream ends by itself after this time. The browser connects again, and who has logged out meanwhile is refused.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Event `application`: the fragment of one Application, now and after each change.
+pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) -> Response {
+    struct Follow {
+        deployments: Deployments,
+        app: String,
+        changes: Receiver<Change>,
+        sent: Option<View>,
+    }
+    let follow = Follow {
+        // Subscribed before the first look, so that no change falls in between.
+        changes: deployments.gitops.subscribe(),
+        deployments: deployments.clone(),
+        app: path.app,
+        sent: None,
+    };
+    let events = stream::unfold(follow, async |mut follow| {
+        loop {
+            if follow.sent.is_some() {
+                match follow.changes.recv().await {
+                    Ok(Change::Application(name)) if *name != *follow.app => continue,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+            let view = follow.deployments.view(&follow.app).await;
+            if follow.sent.as_ref() == Some(&view) {
+                continue;
+            }
+            let now = follow.deployments.clock.now();
+            let html = Fragment { view: &view, now: &now }.render();
+            follow.sent = Some(view);
+            match html {
+                Ok(html) => {
+                    return Some((
+                        Event::default().event("application").retry(RECONNECT).data(html),
+                        follow,
+                    ));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the fragment of an Application cannot be rendered");
+                    return None;
+                }
+            }
+        }
+    });
+    answer(&deployments, events)
+}
+
+/// Events `sync-<application>` and `health-<application>`: the cells of all Applications, now and after each change.
+pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
+    struct Follow {
+        deployments: Deployments,
+        changes: Receiver<Change>,
+        waiting: VecDeque<Event>,
+    }
+    impl Follow {
+        fn put(&mut self, name: &str) {
+            for kind in [Kind::Sync, Kind::Health] {
+                let html = self.deployments.status(kind, name);
+                let event = Event::default().event(kind.event(name)).retry(RECONNECT).data(html);
+                self.waiting.push_back(event);
+            }
+        }
+
+        fn put_all(&mut self) {
+            for application in self.deployments.gitops.list() {
+                self.put(&application.name);
+            }
+        }
+    }
+    let mut follow = Follow {
+        changes: deployments.gitops.subscribe(),
+        deployments: deployments.clone(),
+        waiting: VecDeque::new(),
+    };
+    follow.put_all();
+    let events = stream::unfold(follow, async |mut follow| {
+        loop {
+            if let Some(event) = follow.waiting.pop_front() {
+                return Some((event, follow));
+            }
+            match follow.changes.recv().await {
+                Ok(Change::Application(name)) => follow.put(&name),
+                Ok(Change::Connection) => {}
+                Err(RecvError::Lagged(_)) => follow.put_all(),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    answer(&deployments, events)
+}
+
+fn answer(deployments: &Deployments, events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let stopping = deployments.shutdown.clone().cancelled_owned();
+    let end = async move {
+        tokio::select! {
+            () = stopping => {}
+            () = tokio::time::sleep(LONGEST) => {}
+        }
+    };
+    let events = events.map(Ok::<_, Infallible>).take_until(Box::pin(end));
+    Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+        .into_response()
+}
