@@ -267,6 +267,12 @@ pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
             ca_file: super::extra_certificates().into_iter().next(),
             ..Git::default()
         },
+        integrations: config
+            .integrations
+            .gitea
+            .iter()
+            .map(|gitea| (gitea.host.clone(), "gitea".to_owned()))
+            .collect(),
         secrets_key: keys
             .has_configured_key()
             .then(|| SecretsKey(keys.derive("scaffolder", b"secrets"))),

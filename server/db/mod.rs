@@ -155,7 +155,11 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .acquire_timeout(ACQUIRE_TIME)
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(Duration::from_secs(1800))
-        .connect_lazy_with(options)
+        // A future that is dropped while its BEGIN is under way (a browser that goes away is enough) leaves the
+        // connection inside a transaction that sqlx 0.9 knows nothing of; whoever got it next would never commit.
+        .after_release(|connection, _| Box::pin(async move { queries::leave_transaction(connection).await.map(|()| true) }))
+        // That there is no transaction to leave is the rule, and no warning.
+        .connect_lazy_with(options.options([("client_min_messages", "error")]))
 }
 
 /// Brings the database to this version. Processes that start together wait for each other (advisory lock).

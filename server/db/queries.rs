@@ -26,3 +26,9 @@ pub(super) async fn ping(db: &sqlx::PgPool) -> Result<(), sqlx::Error> {
     sqlx::query_scalar!(r#"select 1 as "one!""#).fetch_one(db).await?;
     Ok(())
 }
+
+/// Ends the transaction that the connection may be in.
+pub(super) async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("rollback").await?;
+    Ok(())
+}

@@ -20,9 +20,9 @@ pub mod operations;
 mod queries;
 mod settings;
 mod tasks;
+mod template;
 #[cfg(test)]
 mod testing;
-mod template;
 mod vault;
 
 pub use engine::run_worker;

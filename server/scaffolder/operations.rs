@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Scaffolder;
-use super::engine::rendering::{self, Standing};
+use super::engine::rendering::{self, Rules};
 use super::expressions;
 use super::model::{SpecUser, Step, Task, TaskSpec};
 use super::queries::{self, NewTask};
@@ -139,12 +139,14 @@ impl Scaffolder {
             return Vec::new();
         };
         let context = json!({"parameters": values});
+        let integrations = &self.settings().integrations;
+        let rules = Rules { failed: false, strict: false, integrations };
         let mut problems: Vec<Problem> = Vec::new();
         for step in &template.steps {
-            if step.each.is_some() || !is_wanted(step, &context) {
+            if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
             }
-            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context)) else {
+            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules)) else {
                 continue;
             };
             for found in action.precheck(self.outside(), &input).await {
@@ -287,7 +289,6 @@ fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
 
 /// Text that only a running task can render.
 static LATER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(steps|secrets|each|user|environment|context)\b\s*[.\[]"));
-static EXPRESSION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?s)\$\{\{(.*?)\}\}"));
 static PARAMETER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"\bparameters(?:\.([A-Za-z_][A-Za-z0-9_]*)|\[\s*['"]([^'"]+)['"]\s*\])"#));
 
@@ -299,31 +300,31 @@ fn pattern(text: &str) -> Regex {
 /// Whether the text needs more than the parameters.
 fn is_known(value: &Value) -> bool {
     match value {
-        Value::String(text) => !EXPRESSION.captures_iter(text).any(|found| LATER.is_match(&found[1])),
+        Value::String(text) => !rendering::expressions(text).any(|expression| LATER.is_match(expression)),
         Value::Array(items) => items.iter().all(is_known),
         Value::Object(fields) => fields.values().all(is_known),
         _ => true,
     }
 }
 
-fn is_wanted(step: &Step, context: &Value) -> bool {
+fn is_wanted(step: &Step, context: &Value, rules: Rules<'_>) -> bool {
     let Some(condition) = &step.condition else {
         return true;
     };
     is_known(condition)
-        && rendering::render(condition, context, Standing::Fine)
+        && rendering::render(condition, context, rules)
             .is_ok_and(|answer| answer.as_ref().is_some_and(expressions::is_truthy))
 }
 
 /// The keys of the input that the parameters alone decide, rendered.
-fn known_input(step: &Step, context: &Value) -> Option<Value> {
+fn known_input(step: &Step, context: &Value, rules: Rules<'_>) -> Option<Value> {
     let input = step.input.as_ref()?.as_object()?;
     let known: Map<String, Value> = input
         .iter()
         .filter(|(_, value)| is_known(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    rendering::render(&Value::Object(known), context, Standing::Fine)
+    rendering::render(&Value::Object(known), context, rules)
         .ok()
         .flatten()
 }
@@ -331,12 +332,10 @@ fn known_input(step: &Step, context: &Value) -> Option<Value> {
 /// The one parameter that a text is made of.
 fn sole_parameter(template: &Value) -> Option<String> {
     let text = template.as_str()?;
-    let mut names = EXPRESSION.captures_iter(text).flat_map(|expression| {
-        let inner = expression.get(1).map_or("", |inner| inner.as_str());
+    let mut names = rendering::expressions(text).flat_map(|expression| {
         PARAMETER
-            .captures_iter(inner)
+            .captures_iter(expression)
             .filter_map(|found| Some(found.get(1).or(found.get(2))?.as_str()))
-            .collect::<Vec<_>>()
     });
     let first = names.next()?;
     names.all(|name| name == first).then(|| first.to_owned())

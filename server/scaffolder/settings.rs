@@ -53,13 +53,15 @@ pub struct Settings {
     pub environment_parameters: Value,
     /// `scaffolder.defaultEnvironment.secrets`: an object.
     pub environment_secrets: Value,
-    /// `portico.scaffolder.workspaceLimit`, bytes.
+    /// `portico.workspaceLimit`, bytes.
     pub workspace_limit: u64,
-    /// `portico.scaffolder.fileLimit`, bytes: one file of a skeleton.
+    /// Bytes of one file of a skeleton.
     pub file_limit: u64,
     /// Folder for the workspaces of running tasks.
     pub workspace_root: PathBuf,
     pub git: Git,
+    /// Host (with its port) and kind (`gitea`, `github`, …) of each entry under `integrations`.
+    pub integrations: Vec<(String, String)>,
     /// Seals the secrets of running tasks, so that they survive a crash.
     pub secrets_key: Option<SecretsKey>,
 }
@@ -89,6 +91,7 @@ impl Default for Settings {
             file_limit: 10 * 1024 * 1024,
             workspace_root: std::env::temp_dir().join("portico-workspaces"),
             git: Git::default(),
+            integrations: Vec::new(),
             secrets_key: None,
         }
     }

@@ -11,12 +11,12 @@ pub enum ActionError {
     /// The step's input is wrong.
     #[error("{0}")]
     Input(String),
-    /// A file or the workspace is too large; `setting` raises the limit.
-    #[error("{what} is larger than the limit of {limit} bytes ({setting})")]
+    /// A file or the workspace is too large; `limit` is in bytes, `of` says what it is the limit of.
+    #[error("{what} is larger than the limit of {} MiB for {of}", limit / 1024 / 1024)]
     Limit {
         what: String,
         limit: u64,
-        setting: &'static str,
+        of: &'static str,
     },
     #[error("{file}: {error}")]
     Template { file: String, error: ExpressionError },

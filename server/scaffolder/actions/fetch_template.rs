@@ -196,7 +196,7 @@ fn lay_out(cx: &Context, plan: &Plan, files: &[TreeFile]) -> Result<(usize, usiz
             return Err(ActionError::Limit {
                 what: "the rendered skeleton".to_owned(),
                 limit,
-                setting: "portico.scaffolder.workspaceLimit",
+                of: "a workspace (portico.workspaceLimit)",
             });
         }
         // A run that died half-way leaves no files behind: its workspace was its own.

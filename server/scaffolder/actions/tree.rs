@@ -53,7 +53,7 @@ fn check(file: &TreeFile, limit: u64) -> Result<(), ActionError> {
         return Err(ActionError::Limit {
             what: format!("{} ({} bytes)", file.path, file.content.len()),
             limit,
-            setting: "portico.scaffolder.fileLimit",
+            of: "one file of a skeleton",
         });
     }
     if file.path.split('/').any(|segment| segment.eq_ignore_ascii_case(".git")) {

@@ -1,7 +1,7 @@
 //! What a worker writes about the task it runs. Everything goes through one door: in order, fenced by the
 //! lease, sent again for as long as the database is away.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -116,10 +116,11 @@ impl Journal {
         }
         events.append(&mut write.events);
         write.events = events;
+        let write = Arc::new(write);
         let write_id = new_id(&self.clock);
         let mut pause = Duration::from_millis(100);
         loop {
-            match queries::apply(&self.db, self.task_id, self.owner, write_id, self.clock.now(), &write).await {
+            match self.send(write_id, write.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Database(error)) if is_temporary(&error) => {
                     tracing::warn!(task = %self.task_id, %error, "the database is away; the task waits for it");
@@ -131,13 +132,20 @@ impl Journal {
                         self.lost.cancel();
                     } else {
                         // The lines have done nothing wrong.
-                        write.events.truncate(lines);
-                        self.waiting().lines.splice(0..0, write.events);
+                        self.waiting().lines.splice(0..0, write.events[..lines].iter().cloned());
                     }
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// A transaction on a task of its own: dropped in its middle it could leave its connection inside of it.
+    async fn send(&self, write_id: Uuid, write: Arc<Write>) -> Result<(), WriteError> {
+        let (db, task_id, owner, now) = (self.db.clone(), self.task_id, self.owner, self.clock.now());
+        tokio::spawn(async move { queries::apply(&db, task_id, owner, write_id, now, &write).await })
+            .await
+            .unwrap_or(Err(WriteError::Database(sqlx::Error::WorkerCrashed)))
     }
 
     /// Stores waiting log lines until `done`.
@@ -170,7 +178,8 @@ impl Journal {
 /// The database is away or overloaded: the same statement may succeed later.
 pub fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
         // 08 connection, 40 deadlock, 53 resources, 57 shutdown and start.
         sqlx::Error::Database(error) => error
             .code()

@@ -47,7 +47,8 @@ impl Redactor {
             forms.push(URL_SAFE_NO_PAD.encode(secret));
             forms.push(utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string());
             forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
-            forms.push(Value::from(secret).to_string().trim_matches('"').to_owned());
+            let quoted = Value::from(secret).to_string();
+            forms.push(quoted[1..quoted.len() - 1].to_owned());
         }
         let mut hidden = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for form in forms {

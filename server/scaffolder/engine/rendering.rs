@@ -2,30 +2,69 @@
 
 use serde_json::{Value, json};
 
-use crate::scaffolder::expressions::{self, ExpressionError, Options};
+use crate::scaffolder::expressions::{ExpressionError, Options, Warning, is_truthy, render_value_with_warnings};
+use crate::scaffolder::model::TaskSpec;
 
-/// How a run stands, as `failure()` tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Fine,
-    Failed,
+/// The expressions of a text, each with its delimiters.
+pub fn expressions(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find("${{")?;
+        let end = start + rest[start..].find("}}")? + 2;
+        let expression = &rest[start..end];
+        rest = &rest[end..];
+        Some(expression)
+    })
+}
+
+/// How a template is rendered at one point of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// An earlier step has failed: what `failure()` answers.
+    pub failed: bool,
+    /// An expression that fails is an error, as the template's annotation `portico/expressions: strict` says.
+    /// Otherwise its text stays, and the log tells.
+    pub strict: bool,
+    /// Host and kind of each configured integration.
+    pub integrations: &'a [(String, String)],
+}
+
+impl<'a> Rules<'a> {
+    pub fn new(spec: &TaskSpec, failed: bool, integrations: &'a [(String, String)]) -> Self {
+        let annotations = &spec.template_info.entity["metadata"]["annotations"];
+        Self {
+            failed,
+            strict: annotations["portico/expressions"] == "strict",
+            integrations,
+        }
+    }
 }
 
 /// Renders a value of a template: an expression alone keeps its type, `None` is undefined.
-pub fn render(template: &Value, context: &Value, standing: Standing) -> Result<Option<Value>, ExpressionError> {
+pub fn render(template: &Value, context: &Value, rules: Rules<'_>) -> Result<Option<Value>, ExpressionError> {
+    render_and_warn(template, context, rules, &mut Vec::new())
+}
+
+/// As [`render`]; what failed and was left as it is comes back in `warnings`.
+pub fn render_and_warn(
+    template: &Value,
+    context: &Value,
+    rules: Rules<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Value>, ExpressionError> {
     let mut options = Options::default();
-    options.failed = Some(standing == Standing::Failed);
-    expressions::render_value(template, context, &options)
+    options.failed = Some(rules.failed);
+    options.strict = rules.strict;
+    options.integrations = rules.integrations.to_vec();
+    render_value_with_warnings(template, context, &options, warnings)
 }
 
 /// The answer of an `if`: without one it is yes, unless an earlier step failed.
-pub fn condition(condition: Option<&Value>, context: &Value, standing: Standing) -> Result<bool, ExpressionError> {
+pub fn condition(condition: Option<&Value>, context: &Value, rules: Rules<'_>) -> Result<bool, ExpressionError> {
     match condition {
-        None => Ok(standing == Standing::Fine),
-        Some(condition) if standing == Standing::Failed && !asks_status(condition) => Ok(false),
-        Some(condition) => Ok(render(condition, context, standing)?
-            .as_ref()
-            .is_some_and(expressions::is_truthy)),
+        None => Ok(!rules.failed),
+        Some(condition) if rules.failed && !asks_status(condition) => Ok(false),
+        Some(condition) => Ok(render(condition, context, rules)?.as_ref().is_some_and(is_truthy)),
     }
 }
 
@@ -46,7 +85,7 @@ fn asks_status(condition: &Value) -> bool {
 pub fn drop_unwanted(mut output: Value) -> Value {
     for list in ["links", "text"] {
         if let Some(items) = output.get_mut(list).and_then(Value::as_array_mut) {
-            items.retain(|item| item.get("if").is_none_or(expressions::is_truthy));
+            items.retain(|item| item.get("if").is_none_or(is_truthy));
             for item in items.iter_mut().filter_map(Value::as_object_mut) {
                 item.shift_remove("if");
             }

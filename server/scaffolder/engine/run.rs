@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::journal::is_temporary;
-use super::rendering::{self, Standing};
+use super::rendering::{self, Rules};
 use super::worker::{BEAT_EVERY, LEASE_SECONDS};
 use super::{Journal, Redactor, Workspace, WorkspaceError, step};
 use crate::scaffolder::Scaffolder;
@@ -200,14 +200,6 @@ impl Run {
         }
     }
 
-    pub fn standing(&self) -> Standing {
-        if self.failure.is_some() {
-            Standing::Failed
-        } else {
-            Standing::Fine
-        }
-    }
-
     /// What expressions see; secrets only where `secrets` is given, which is never so for the output.
     pub fn context(&self, each: Option<&Value>, secrets: Option<(&Value, &Value)>) -> Value {
         let spec = self.spec();
@@ -307,7 +299,8 @@ impl Run {
         if let Some(failure) = &self.failure {
             return self.journal.write(end_failed(&self.journal, failure)).await;
         }
-        let rendered = rendering::render(&self.spec().output, &self.context(None, None), Standing::Fine);
+        let rules = Rules::new(self.spec(), false, &self.scaffolder.settings().integrations);
+        let rendered = rendering::render(&self.spec().output, &self.context(None, None), rules);
         let output = match rendered {
             Ok(output) => self
                 .journal

@@ -6,9 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::Journal;
 use super::redaction::stand_ins;
-use super::rendering::{self, Standing};
+use super::rendering::{self, Rules};
 use super::run::{Failure, Run, is_final};
 use crate::scaffolder::actions::{ActionError, Context};
+use crate::scaffolder::expressions::ExpressionError;
 use crate::scaffolder::model::{Step, StepRecord, StepStatus};
 use crate::scaffolder::queries::{StepWrite, Write, WriteError};
 
@@ -31,14 +32,15 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
     else {
         return Ok(());
     };
-    let standing = run.standing();
-    if standing == Standing::Failed && !wanted_after_failure(run, &step) {
+    let settings = run.scaffolder.settings().clone();
+    let rules = Rules::new(run.spec(), run.failure.is_some(), &settings.integrations);
+    if rules.failed && !wanted(run, &step, rules).unwrap_or(false) {
         let message = format!("Skipping step {} because a previous step failed", step.id);
         return skip(run, &step, position, &message).await;
     }
     if step.each.is_none() {
         // A step that is not wanted never begins.
-        if let Ok(false) = rendering::condition(step.condition.as_ref(), &secret_context(run, None), standing) {
+        if let Ok(false) = wanted(run, &step, rules) {
             let message = format!("Skipping step {} because its if condition was false", step.id);
             return skip(run, &step, position, &message).await;
         }
@@ -55,8 +57,8 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
     };
     run.journal.write(begin).await?;
     let result = match &step.each {
-        None => run_once(run, &step, None, standing).await,
-        Some(each) => run_each(run, &step, each, record, standing).await,
+        None => run_once(run, &step, None, rules).await,
+        Some(each) => run_each(run, &step, each, record, rules).await,
     };
     let now = run.scaffolder.clock().now();
     let write = match result {
@@ -136,8 +138,8 @@ async fn skip(run: &mut Run, step: &Step, position: i32, message: &str) -> Resul
     run.journal.write(write).await
 }
 
-fn wanted_after_failure(run: &Run, step: &Step) -> bool {
-    rendering::condition(step.condition.as_ref(), &secret_context(run, None), Standing::Failed).unwrap_or(false)
+fn wanted(run: &Run, step: &Step, rules: Rules<'_>) -> Result<bool, ExpressionError> {
+    rendering::condition(step.condition.as_ref(), &secret_context(run, None), rules)
 }
 
 /// What a step's `if`, `each` and `input` see: everything, secrets too.
@@ -154,9 +156,9 @@ async fn run_each(
     step: &Step,
     each: &Value,
     record: &StepRecord,
-    standing: Standing,
+    rules: Rules<'_>,
 ) -> Result<Outcome, ActionError> {
-    let rendered = rendering::render(each, &secret_context(run, None), standing)
+    let rendered = rendering::render(each, &secret_context(run, None), rules)
         .map_err(|error| ActionError::Input(format!("each of step {}: {error}", step.id)))?
         .unwrap_or_default();
     let iterations = rendering::iterations(&rendered).ok_or_else(|| {
@@ -172,7 +174,7 @@ async fn run_each(
         if index < done.len() {
             continue;
         }
-        match run_once(run, step, Some(iteration), standing).await? {
+        match run_once(run, step, Some(iteration), rules).await? {
             Outcome::Unwanted => done.push(Value::Null),
             Outcome::Done { output, digest } => {
                 digests.update(digest);
@@ -187,7 +189,7 @@ async fn run_each(
             ..Write::default()
         };
         run.end_step(write).await?;
-        if let (Standing::Fine, Some(failure)) = (standing, &run.failure) {
+        if let (false, Some(failure)) = (rules.failed, &run.failure) {
             // Its files could not be kept.
             return Err(ActionError::Failed(failure.message.clone()));
         }
@@ -210,11 +212,11 @@ async fn run_once(
     run: &mut Run,
     step: &Step,
     each: Option<&Value>,
-    standing: Standing,
+    rules: Rules<'_>,
 ) -> Result<Outcome, ActionError> {
     let context = secret_context(run, each);
     let key = each.and_then(|each| each["key"].as_str());
-    let wanted = rendering::condition(step.condition.as_ref(), &context, standing)
+    let wanted = rendering::condition(step.condition.as_ref(), &context, rules)
         .map_err(|error| ActionError::Input(format!("if of step {}: {error}", step.id)))?;
     if !wanted {
         if let Some(key) = key {
@@ -231,7 +233,7 @@ async fn run_once(
             step.action
         ))
     })?;
-    let input = render_input(run, step, each, &context, standing)?;
+    let input = render_input(run, step, each, &context, rules)?;
     if let Some(key) = key {
         run.journal
             .log(Some(&step.id), &format!("Running {}[{key}]", step.action));
@@ -265,23 +267,58 @@ fn render_input(
     step: &Step,
     each: Option<&Value>,
     context: &Value,
-    standing: Standing,
+    rules: Rules<'_>,
 ) -> Result<Value, ActionError> {
     let Some(template) = &step.input else {
         return Ok(json!({}));
     };
-    let render = |context| {
-        rendering::render(template, context, standing)
-            .map_err(|error| ActionError::Input(format!("input of step {}: {error}", step.id)))
-    };
-    let input = render(context)?.unwrap_or_default();
-    let environment = &run.scaffolder.settings().environment_secrets;
+    let mut warnings = Vec::new();
+    let input = rendering::render_and_warn(template, context, rules, &mut warnings)
+        .map_err(|error| ActionError::Input(format!("input of step {}: {error}", step.id)))?
+        .unwrap_or_default();
+    for warning in warnings {
+        let text = format!("The input {} stays as it is written: {}", warning.pointer, warning.error);
+        run.journal.log(Some(&step.id), &text);
+    }
     if template.to_string().contains("secrets") {
-        let masked = run.context(each, Some((&stand_ins(&run.secrets), &stand_ins(environment))));
-        let otherwise = render(&masked)?.unwrap_or_default();
-        run.journal.redactor.hide_differences(&input, &otherwise);
+        let environment = &run.scaffolder.settings().environment_secrets;
+        let otherwise = run.context(each, Some((&stand_ins(&run.secrets), &stand_ins(environment))));
+        hide_derived(run, template, context, &otherwise, rules);
     }
     Ok(if input.is_null() { json!({}) } else { input })
+}
+
+/// Hides each expression of the template that comes out differently in another context. A text that has more than
+/// expressions in it, or one that cannot be taken apart, is hidden as a whole.
+fn hide_derived(run: &Run, template: &Value, context: &Value, otherwise: &Value, rules: Rules<'_>) {
+    match template {
+        Value::String(text) => {
+            let whole = text.contains("{%");
+            let parts = rendering::expressions(text)
+                .map(Value::from)
+                .chain(whole.then(|| template.clone()));
+            for part in parts {
+                let rendered = rendering::render(&part, context, rules);
+                let other = rendering::render(&part, otherwise, rules);
+                let rendered = rendered.or_else(|_| rendering::render(template, context, rules));
+                if let Ok(Some(rendered)) = rendered {
+                    let other = other.ok().flatten().unwrap_or_default();
+                    run.journal.redactor.hide_differences(&rendered, &other);
+                }
+            }
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| hide_derived(run, item, context, otherwise, rules));
+        }
+        Value::Object(fields) => {
+            fields
+                .values()
+                .for_each(|value| hide_derived(run, value, context, otherwise, rules));
+        }
+        _ => {}
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -19,7 +19,7 @@ pub struct Workspace {
 pub enum WorkspaceError {
     #[error("the path \"{path}\" {reason}")]
     Path { path: String, reason: &'static str },
-    #[error("the workspace holds more than its limit of {} MiB (portico.scaffolder.workspaceLimit)", limit / 1024 / 1024)]
+    #[error("the workspace holds more than its limit of {} MiB (portico.workspaceLimit)", limit / 1024 / 1024)]
     TooLarge { limit: u64 },
     #[error("the workspace cannot be used: {0}")]
     Io(#[from] io::Error),
