@@ -9,7 +9,7 @@ pub mod catalog;
 /// L4: Argo CD Applications beside entities.
 pub mod deployments;
 /// L4: `/api/events`: webhooks in, and their registration.
-// pub mod events;
+pub mod events;
 /// L4: `/`, `/home`, `/settings`.
 pub mod home;
 /// L4: `/login`, `/logout`, `/api/auth/…`.

@@ -7,19 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Redirect;
-use axum::routing::get;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Sessions;
+use crate::catalog::{self, Catalog, EntityCard, ListColumn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
+use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, SyncColumn, WhatNowCard};
+use crate::events::{self, Webhooks};
+use crate::gitops::{GitOps, GitOpsSettingsError};
+use crate::home::{self, Home};
 use crate::keys::{Keys, KeysError};
+use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
+use crate::scaffolder::{self, Outside, Scaffolder};
+use crate::scm::{ForgeSettingsError, Forges, Repository};
 use crate::web::{self, Frame, KeptForms, Readiness};
 
 /// How long the start waits for a database that is not there yet.
@@ -36,10 +43,18 @@ pub enum StartError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+    #[error(transparent)]
+    Forges(#[from] ForgeSettingsError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    GitOps(#[from] GitOpsSettingsError),
     #[error("{address} is taken by another program; stop it or change backend.listen")]
     Taken { address: String },
     #[error("cannot listen on {address}: {reason}")]
     Listen { address: String, reason: std::io::Error },
+    #[error("a worker panicked; the log says why")]
+    Panicked,
     #[error("the server stopped: {0}")]
     Serve(std::io::Error),
 }
@@ -50,6 +65,7 @@ pub struct App {
     pub readiness: Readiness,
     /// Ends workers and streams.
     pub stop: CancellationToken,
+    pub workers: Workers,
 }
 
 /// Opens the database, waiting up to 30 seconds for one that is starting.
@@ -88,6 +104,85 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         Box::pin(async move { db::check(&pool).await })
     });
 
+    let forges = Forges::new(settings::forges(config), outbound.client())?;
+    // Applications are watched in the first cluster: that is where the platform runs.
+    let cluster = kubernetes::clusters(&settings::clusters(config))?.into_iter().next();
+    let gitops = GitOps::new(
+        settings::gitops(config),
+        cluster,
+        outbound.direct_client(),
+        clock.clone(),
+    )?;
+
+    // The catalog tells of repositories that it meets, and what hears of them needs the catalog.
+    let (met, meetings) = mpsc::unbounded_channel();
+    let catalog = Catalog::new(
+        db.clone(),
+        clock.clone(),
+        Arc::new(forges.clone()),
+        settings::catalog(config),
+        Some(Arc::new(move |repository| drop(met.send(repository)))),
+    );
+    let webhooks = Webhooks::new(
+        db.clone(),
+        clock.clone(),
+        keys.clone(),
+        forges.clone(),
+        catalog.clone(),
+        gitops.clone(),
+        &config.webhook_base_url(),
+    );
+    let outside = Outside {
+        catalog: catalog.clone(),
+        forges: forges.clone(),
+        gitops: gitops.clone(),
+    };
+    let scaffolder = Scaffolder::new(
+        db.clone(),
+        clock.clone(),
+        outside,
+        settings::scaffolder(config, &keys),
+        scaffolder::actions::shipped(),
+    );
+    let deployments = Deployments::new(gitops.clone(), forges, clock.clone(), stop.clone());
+    let home = Home::new(catalog.clone(), Vec::new());
+
+    let located = readiness.gate("the configured locations");
+    let worker = readiness.gate("the worker of tasks");
+    let workers = Workers::default();
+    workers.spawn({
+        let (catalog, stop) = (catalog.clone(), stop.clone());
+        async move { catalog::run(catalog, stop).await }
+    });
+    workers.spawn({
+        let catalog = catalog.clone();
+        async move {
+            catalog.ready().await;
+            located.open();
+        }
+    });
+    workers.spawn({
+        let (scaffolder, stop) = (scaffolder.clone(), stop.clone());
+        async move {
+            worker.open();
+            scaffolder::run_worker(scaffolder, stop).await;
+        }
+    });
+    workers.spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = gitops.run() => {}
+            }
+        }
+    });
+    workers.spawn({
+        let (webhooks, stop) = (webhooks.clone(), stop.clone());
+        async move { webhooks.run(stop).await }
+    });
+    workers.spawn(remember_repositories(webhooks.clone(), meetings, stop.clone()));
+
     let login = login::routes(LoginContext {
         sessions: sessions.clone(),
         keys,
@@ -97,15 +192,30 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let public = Router::new()
         .merge(web::asset_routes())
         .merge(web::health_routes(readiness.clone()))
+        .merge(events::public_router(webhooks))
         .merge(login);
-    // Replaced by the home feature's routes.
-    let protected = Router::new().route("/", get(|| async { Redirect::to("/catalog") }));
+    let cards: Vec<Arc<dyn EntityCard>> = vec![
+        Arc::new(ApplicationCard(deployments.clone())),
+        Arc::new(WhatNowCard(deployments.clone())),
+    ];
+    let columns: Vec<Arc<dyn ListColumn>> = vec![
+        Arc::new(SyncColumn(deployments.clone())),
+        Arc::new(HealthColumn(deployments.clone())),
+    ];
+    let protected = Router::new()
+        .merge(home::router(home))
+        .merge(catalog::router(catalog, cards, columns))
+        .merge(deployments::router(deployments))
+        .merge(scaffolder::router(scaffolder.clone()));
 
     let frame = Frame {
         site: config.app.title.clone().into(),
         clock: clock.clone(),
         callers: Arc::new(sessions),
-        count_tasks: None,
+        count_tasks: Some(Arc::new(move |user| {
+            let scaffolder = scaffolder.clone();
+            Box::pin(async move { scaffolder.count_running(user).await })
+        })),
         form_origins: settings::issuer_origins(config),
         own_origins: settings::own_origins(config),
         kept_forms: Some(KeptForms::new(db, clock, secure)),
@@ -114,7 +224,58 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         router: frame.around(public, protected),
         readiness,
         stop,
+        workers,
     })
+}
+
+/// Asks for a webhook on each repository that the catalog meets. What is lost while the database is away is met
+/// again at the next start.
+async fn remember_repositories(
+    webhooks: Webhooks,
+    mut meetings: mpsc::UnboundedReceiver<Repository>,
+    stop: CancellationToken,
+) {
+    loop {
+        let repository = tokio::select! {
+            () = stop.cancelled() => return,
+            repository = meetings.recv() => repository,
+        };
+        let Some(repository) = repository else { return };
+        if let Err(error) = webhooks.want(&repository).await {
+            tracing::warn!(%error, name = repository.name, "a webhook could not be asked for");
+        }
+    }
+}
+
+/// Background work of this process. One that panics ends the process: whoever supervises it starts it anew, which is
+/// better than a portal that looks well and does nothing.
+#[derive(Default)]
+pub struct Workers(std::sync::Mutex<tokio::task::JoinSet<()>>);
+
+impl Workers {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .spawn(work);
+    }
+
+    /// Resolves when one has panicked; never otherwise.
+    async fn panicked(&mut self) {
+        let workers = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while let Some(ended) = workers.join_next().await {
+            if ended.is_err_and(|error| error.is_panic()) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits until all have ended.
+    async fn ended(mut self) {
+        let workers = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while workers.join_next().await.is_some() {}
+    }
 }
 
 /// Serves until `ended` resolves; requests then have ten seconds to finish.
@@ -130,17 +291,27 @@ pub async fn serve(app: App, config: &Config, ended: impl Future<Output = ()>) -
         }
     })?;
     tracing::info!(%address, url = %config.app.base_url, "serving");
-    let stop = app.stop.clone();
-    let server = axum::serve(listener, app.router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let App {
+        router,
+        readiness,
+        stop,
+        mut workers,
+    } = app;
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let mut server = std::pin::pin!(server.into_future());
     tokio::select! {
         result = &mut server => return result.map_err(StartError::Serve),
+        () = workers.panicked() => return Err(StartError::Panicked),
         () = ended => {}
     }
     tracing::info!("stopping");
-    app.readiness.stop();
+    readiness.stop();
     stop.cancel();
-    match tokio::time::timeout(DRAIN_TIME, server).await {
+    let drained = tokio::time::timeout(DRAIN_TIME, async {
+        let (served, ()) = tokio::join!(server, workers.ended());
+        served
+    });
+    match drained.await {
         Ok(result) => result.map_err(StartError::Serve),
         Err(_) => {
             tracing::warn!("some requests did not finish in time");

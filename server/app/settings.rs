@@ -1,16 +1,28 @@
 //! What the parts of the portal need to know, out of the configuration.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
 use url::Url;
 
 use crate::auth::{MachineToken, MachineTokens, Resolver, SessionsSettings};
+use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule};
 use crate::clock::Clock;
-use crate::config::{Config, Provider as ProviderConfig, Secret};
+use crate::config::{CatalogRule, Config, Provider as ProviderConfig, Secret};
+use crate::gitops::{GitOpsSettings, InstanceSettings};
 use crate::identity::{Provider, ProviderSettings};
+use crate::keys::Keys;
+use crate::kubernetes::ClusterSettings;
 use crate::login;
 use crate::outbound::{Allowed, Outbound};
+use crate::scaffolder::{self, Author, Git, SecretsKey};
+use crate::scm::ForgejoConfig;
 
 /// `auth.environment` where it is not given, as Backstage has it.
 const ENVIRONMENT: &str = "development";
+/// Locations are not polled more often, whatever the configuration says.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// `backend.auth.keys`.
 pub(super) fn key_secrets(config: &Config) -> Vec<Secret> {
@@ -131,4 +143,137 @@ pub(super) fn own_origins(config: &Config) -> Vec<String> {
         .flatten()
         .map(|url| url.origin().ascii_serialization())
         .collect()
+}
+
+/// `integrations.gitea`.
+pub(super) fn forges(config: &Config) -> Vec<ForgejoConfig> {
+    let entries = config.integrations.gitea.iter();
+    entries
+        .map(|gitea| ForgejoConfig {
+            base_url: gitea.address().map_or_else(|_| gitea.host.clone(), Into::into),
+            host: gitea.host.clone(),
+            username: gitea.username.clone(),
+            password: exposed(gitea.password.as_ref()),
+        })
+        .collect()
+}
+
+/// `kubernetes.clusterLocatorMethods`, those that name clusters.
+pub(super) fn clusters(config: &Config) -> Vec<ClusterSettings> {
+    let methods = config.kubernetes.cluster_locator_methods.iter();
+    methods
+        .flat_map(|method| &method.clusters)
+        .map(|cluster| ClusterSettings {
+            name: cluster.name.clone(),
+            url: cluster.url.to_string(),
+            auth_provider: cluster.auth_provider.clone(),
+            service_account_token: exposed(cluster.service_account_token.as_ref()),
+            service_account_token_file: None,
+            ca_data: cluster.ca_data.clone(),
+            ca_file: cluster.ca_file.clone(),
+        })
+        .collect()
+}
+
+/// `argocd`, and `portico.argocd`.
+pub(super) fn gitops(config: &Config) -> GitOpsSettings {
+    let methods = config.argocd.app_locator_methods.iter();
+    let instances = methods.flat_map(|method| &method.instances);
+    GitOpsSettings {
+        namespace: config.portico.argocd.namespace.clone(),
+        instances: instances
+            .map(|instance| InstanceSettings {
+                name: instance.name.clone(),
+                url: Some(instance.url.to_string()),
+                username: instance.username.clone().or_else(|| config.argocd.username.clone()),
+                password: exposed(instance.password.as_ref().or(config.argocd.password.as_ref())),
+                token: exposed(instance.token.as_ref()),
+            })
+            .collect(),
+    }
+}
+
+/// `catalog`.
+pub(super) fn catalog(config: &Config) -> CatalogConfig {
+    let rules = |rules: &[CatalogRule]| -> Vec<Rule> { rules.iter().map(rule).collect() };
+    let locations = config.catalog.locations.iter();
+    CatalogConfig {
+        locations: locations
+            .map(|location| ConfiguredLocation {
+                kind: location.kind.clone(),
+                target: location.target.clone(),
+                rules: location.rules.as_deref().map(rules).unwrap_or_default(),
+            })
+            .collect(),
+        rules: (!config.catalog.rules.is_empty()).then(|| rules(&config.catalog.rules)),
+        interval: config
+            .catalog
+            .processing_interval
+            .map(|interval| interval.0.max(SHORTEST_INTERVAL)),
+        readonly: config.catalog.readonly,
+    }
+}
+
+fn rule(rule: &CatalogRule) -> Rule {
+    Rule {
+        allow: rule
+            .allow
+            .iter()
+            .map(|allow| Allow {
+                kind: allow.kind.clone(),
+                spec_type: allow.spec_type.clone(),
+            })
+            .collect(),
+        locations: rule.locations.as_ref().map(|locations| {
+            locations
+                .iter()
+                .map(|location| LocationMatch {
+                    kind: Some(location.kind.clone()),
+                    exact: location.exact.clone(),
+                    pattern: location.pattern.clone(),
+                })
+                .collect()
+        }),
+    }
+}
+
+/// `scaffolder`, and `portico.workspaceLimit`.
+pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
+    let settings = &config.scaffolder;
+    let secrets: BTreeMap<&str, &str> = settings
+        .default_environment
+        .secrets
+        .iter()
+        .map(|(name, secret)| (name.as_str(), secret.expose()))
+        .collect();
+    let working_directory = config
+        .backend
+        .working_directory
+        .clone()
+        .unwrap_or_else(std::env::temp_dir);
+    scaffolder::Settings {
+        concurrent_tasks: usize::try_from(settings.concurrent_tasks_limit).unwrap_or(usize::MAX),
+        default_author: Author {
+            name: settings.default_author.name.clone(),
+            email: settings.default_author.email.clone(),
+        },
+        default_commit_message: settings.default_commit_message.clone(),
+        environment_parameters: Value::from_iter(settings.default_environment.parameters.clone()),
+        environment_secrets: Value::from_iter(secrets),
+        workspace_limit: config.portico.workspace_limit.0,
+        // One portal process a folder: two on one machine must not meet.
+        workspace_root: working_directory.join(format!("portico-workspaces-{}", std::process::id())),
+        git: Git {
+            ca_file: super::extra_certificates().into_iter().next(),
+            ..Git::default()
+        },
+        secrets_key: keys
+            .has_configured_key()
+            .then(|| SecretsKey(keys.derive("scaffolder", b"secrets"))),
+        ..scaffolder::Settings::default()
+    }
+}
+
+fn exposed(secret: Option<&Secret>) -> Option<String> {
+    secret.map(|secret| secret.expose().to_owned())
 }

@@ -66,7 +66,10 @@ pub fn check(entity: &mut Value) -> Vec<FieldFault> {
     let Value::Object(root) = entity else {
         return vec![FieldFault::at(
             &[],
-            format!("expected a mapping with apiVersion, kind, metadata and spec, got {}", type_name(entity)),
+            format!(
+                "expected a mapping with apiVersion, kind, metadata and spec, got {}",
+                type_name(entity)
+            ),
         )];
     };
     let mut faults = Vec::new();
@@ -99,7 +102,10 @@ pub fn check(entity: &mut Value) -> Vec<FieldFault> {
             &["metadata"],
             format!("metadata must be a mapping, not {}", type_name(other)),
         )),
-        None => faults.push(FieldFault::at(&["metadata"], "metadata is missing; it needs at least a name")),
+        None => faults.push(FieldFault::at(
+            &["metadata"],
+            "metadata is missing; it needs at least a name",
+        )),
     }
     faults
 }
@@ -109,9 +115,7 @@ fn check_metadata(metadata: &mut Map<String, Value>, faults: &mut Vec<FieldFault
         Some(Value::String(name)) if is_name(name) => {}
         Some(Value::String(name)) => faults.push(FieldFault::at(
             &["metadata", "name"],
-            format!(
-                "\"{name}\" is not a name: letters and digits, with - _ . between them, at most 63 characters"
-            ),
+            format!("\"{name}\" is not a name: letters and digits, with - _ . between them, at most 63 characters"),
         )),
         Some(other) => faults.push(FieldFault::at(
             &["metadata", "name"],
@@ -126,7 +130,9 @@ fn check_metadata(metadata: &mut Map<String, Value>, faults: &mut Vec<FieldFault
         Some(Value::String(text)) if text.len() <= 63 && NAMESPACE.is_match(text) => {}
         Some(other) => faults.push(FieldFault::at(
             &["metadata", "namespace"],
-            format!("{other} is not a namespace: lower-case letters and digits, with - between them, at most 63 characters"),
+            format!(
+                "{other} is not a namespace: lower-case letters and digits, with - between them, at most 63 characters"
+            ),
         )),
     }
     for (key, least) in [("title", 1), ("description", 0), ("uid", 1), ("etag", 1)] {
@@ -293,7 +299,10 @@ mod tests {
     fn faults(change: impl FnOnce(&mut Value)) -> Vec<String> {
         let mut entity = json!({"apiVersion": "backstage.io/v1alpha1", "kind": "Component", "metadata": {"name": "demo"}, "spec": {}});
         change(&mut entity);
-        check(&mut entity).into_iter().map(|fault| fault.path.join(".")).collect()
+        check(&mut entity)
+            .into_iter()
+            .map(|fault| fault.path.join("."))
+            .collect()
     }
 
     #[test]
@@ -308,15 +317,27 @@ mod tests {
             ("/metadata/labels", json!({"a.b/c": "x", "y": ""}), &[]),
             ("/metadata/labels", json!({"a": "x y"}), &["metadata.labels.a"]),
             ("/metadata/annotations", json!({"a/b": "any thing"}), &[]),
-            ("/metadata/annotations", json!({"a/b": 1}), &["metadata.annotations.a/b"]),
-            ("/metadata/annotations", json!({"a/b/c": "x"}), &["metadata.annotations.a/b/c"]),
+            (
+                "/metadata/annotations",
+                json!({"a/b": 1}),
+                &["metadata.annotations.a/b"],
+            ),
+            (
+                "/metadata/annotations",
+                json!({"a/b/c": "x"}),
+                &["metadata.annotations.a/b/c"],
+            ),
             ("/metadata/annotations", json!(null), &[]),
             ("/metadata/labels", json!(null), &["metadata.labels"]),
             ("/metadata/tags", json!(["java", "c++", "a:b"]), &[]),
             ("/metadata/tags", json!(["Java"]), &["metadata.tags"]),
             ("/metadata/links", json!([{"url": "https://a.b"}]), &[]),
             ("/metadata/links", json!([{"url": "nope"}]), &["metadata.links"]),
-            ("/metadata/links", json!([{"url": "https://a.b", "title": " "}]), &["metadata.links"]),
+            (
+                "/metadata/links",
+                json!([{"url": "https://a.b", "title": " "}]),
+                &["metadata.links"],
+            ),
             ("/metadata/title", json!(""), &["metadata.title"]),
             ("/metadata/other", json!({"any": 1}), &[]),
             ("/metadata/Title", json!("x"), &[]),

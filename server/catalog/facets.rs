@@ -68,7 +68,11 @@ impl Facets {
 
     fn leaf(&mut self, key: &str, value: &str) {
         self.key(key);
-        if key.chars().count() <= LONGEST && value.chars().count() <= LONGEST && !key.contains('\0') && !value.contains('\0') {
+        if key.chars().count() <= LONGEST
+            && value.chars().count() <= LONGEST
+            && !key.contains('\0')
+            && !value.contains('\0')
+        {
             self.elements.push(format!("{key}={}", value.to_lowercase()));
             self.originals.push(format!("{key}={value}"));
         }
@@ -88,9 +92,22 @@ mod tests {
         assert_eq!(
             facets.elements,
             [
-                "kind", "kind=component", "metadata.annotations.a/b.c", "metadata.annotations.a/b.c=v", "metadata.name",
-                "metadata.name=demo", "metadata.tags", "metadata.tags.java", "metadata.tags.java=true",
-                "metadata.tags=java", "metadata.uid", "metadata.uid=u", "spec.a", "spec.a.b", "spec.a.b=1", "spec.long",
+                "kind",
+                "kind=component",
+                "metadata.annotations.a/b.c",
+                "metadata.annotations.a/b.c=v",
+                "metadata.name",
+                "metadata.name=demo",
+                "metadata.tags",
+                "metadata.tags.java",
+                "metadata.tags.java=true",
+                "metadata.tags=java",
+                "metadata.uid",
+                "metadata.uid=u",
+                "spec.a",
+                "spec.a.b",
+                "spec.a.b=1",
+                "spec.long",
             ]
         );
         assert!(facets.originals.contains(&"metadata.tags=Java".to_owned()));

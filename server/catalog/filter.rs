@@ -124,7 +124,9 @@ fn primitive(value: &Value) -> Result<String, FilterError> {
         Value::String(text) => Ok(text.to_lowercase()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        other => Err(FilterError(format!("Invalid query: expected text, a number, true or false, got {other}"))),
+        other => Err(FilterError(format!(
+            "Invalid query: expected text, a number, true or false, got {other}"
+        ))),
     }
 }
 
@@ -150,7 +152,11 @@ fn field(key: &str, value: &Value) -> Result<Filter, FilterError> {
                 match operand {
                     Value::Bool(true) => exists,
                     Value::Bool(false) => Filter::Not(Box::new(exists)),
-                    other => return Err(FilterError(format!("Invalid query: $exists takes true or false, not {other}"))),
+                    other => {
+                        return Err(FilterError(format!(
+                            "Invalid query: $exists takes true or false, not {other}"
+                        )));
+                    }
                 }
             }
             "$in" => with_values(key, primitives(operand)?),
@@ -180,7 +186,11 @@ fn relation(value: &Value) -> Result<Filter, FilterError> {
         None => None,
         Some(Value::Object(map)) => Some(match map.get("$in") {
             Some(list) => primitives(list)?,
-            None => return Err(FilterError("Invalid query: targetRef takes a text or {$in: […]}".to_owned())),
+            None => {
+                return Err(FilterError(
+                    "Invalid query: targetRef takes a text or {$in: […]}".to_owned(),
+                ));
+            }
         }),
         Some(text) => Some(vec![primitive(text)?]),
     };
@@ -211,7 +221,10 @@ mod tests {
             ),
             (
                 &["kind=a", "metadata.annotations.a.b/c"],
-                Filter::Any(vec![key_in("kind", &["a"]), Filter::Exists("metadata.annotations.a.b/c".to_owned())]),
+                Filter::Any(vec![
+                    key_in("kind", &["a"]),
+                    Filter::Exists("metadata.annotations.a.b/c".to_owned()),
+                ]),
             ),
             (
                 &["relations.ownedBy=Group:default/x"],
@@ -244,7 +257,10 @@ mod tests {
             (json!({"x": {"$in": [1, true]}}), Some(key_in("x", &["1", "true"]))),
             (
                 json!({"relations": {"$contains": {"type": "ownedBy", "targetRef": "group:default/g"}}}),
-                Some(Filter::Relation(Some("ownedby".to_owned()), Some(vec!["group:default/g".to_owned()]))),
+                Some(Filter::Relation(
+                    Some("ownedby".to_owned()),
+                    Some(vec!["group:default/g".to_owned()]),
+                )),
             ),
             (json!("text"), None),
             (json!({"$nope": []}), None),

@@ -21,7 +21,9 @@ pub struct Changed(Arc<Vec<String>>);
 
 impl Changed {
     pub fn read(payload: &str) -> Self {
-        Self(Arc::new(serde_json::from_str(payload).unwrap_or_else(|_| vec!["*".to_owned()])))
+        Self(Arc::new(
+            serde_json::from_str(payload).unwrap_or_else(|_| vec!["*".to_owned()]),
+        ))
     }
 
     /// The entity may have changed.

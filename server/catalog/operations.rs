@@ -67,7 +67,9 @@ impl Catalog {
         };
         let location = queries::locations::find_by_target(self.db(), "url", &target)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("{target} was deleted while it was read; register it again")))?;
+            .ok_or_else(|| {
+                CatalogError::NotFound(format!("{target} was deleted while it was read; register it again"))
+            })?;
         let report = self.store(&location, outcome, started).await?;
         let entities = self.list_by_refs(&report.refs).await?.into_iter().flatten();
         let own = read::location_ref("url", &target);
@@ -104,11 +106,17 @@ impl Catalog {
         }
         Ok(Registered {
             location: Location {
-                id: existing.as_ref().map_or_else(|| new_id(self.clock()), |location| location.id),
+                id: existing
+                    .as_ref()
+                    .map_or_else(|| new_id(self.clock()), |location| location.id),
                 kind: "url".to_owned(),
                 target,
             },
-            entities: outcome.entities.into_iter().map(|entity| Entity { body: entity.body }).collect(),
+            entities: outcome
+                .entities
+                .into_iter()
+                .map(|entity| Entity { body: entity.body })
+                .collect(),
             existed: existing.is_some(),
             problems: Vec::new(),
         })
@@ -120,8 +128,9 @@ impl Catalog {
                 "The catalog is read-only (catalog.readonly); locations come from the configuration.".to_owned(),
             ));
         }
-        let url = url::Url::parse(target.trim())
-            .map_err(|error| CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}")))?;
+        let url = url::Url::parse(target.trim()).map_err(|error| {
+            CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
+        })?;
         match ["http", "https"].contains(&url.scheme()) {
             true => Ok(target.trim().to_owned()),
             false => Err(CatalogError::Invalid(format!(
@@ -152,7 +161,14 @@ impl Catalog {
             });
         }
         let previous = queries::entities::list_previous(self.db(), id).await?;
-        let outcome = read::read(self.sources(), self.rules(), &location.kind, &location.target, &previous).await;
+        let outcome = read::read(
+            self.sources(),
+            self.rules(),
+            &location.kind,
+            &location.target,
+            &previous,
+        )
+        .await;
         self.store(&location, outcome, started).await
     }
 
@@ -264,7 +280,11 @@ impl Catalog {
             Some(false) => {}
             // Another replica stored a read that began later: it saw at least what this one saw.
             Some(true) => {
-                let refs = outcome.entities.iter().map(|entity| entity.entity_ref.to_string()).collect();
+                let refs = outcome
+                    .entities
+                    .iter()
+                    .map(|entity| entity.entity_ref.to_string())
+                    .collect();
                 return Ok(ReadReport {
                     refs,
                     problems: outcome.problems,
@@ -278,7 +298,11 @@ impl Catalog {
                 )));
             }
         }
-        let refs: Vec<String> = outcome.entities.iter().map(|entity| entity.entity_ref.to_string()).collect();
+        let refs: Vec<String> = outcome
+            .entities
+            .iter()
+            .map(|entity| entity.entity_ref.to_string())
+            .collect();
         let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;
 
         let mut claims = Vec::new();
@@ -312,17 +336,32 @@ impl Catalog {
             .await?
             .into_iter()
             .collect();
-        for lost in writes.iter().filter(|write| !written.contains(&write.entity_ref.to_string())) {
-            claims.push((lost.entity_ref.to_string(), lost.source.clone(), "another location".to_owned()));
+        for lost in writes
+            .iter()
+            .filter(|write| !written.contains(&write.entity_ref.to_string()))
+        {
+            claims.push((
+                lost.entity_ref.to_string(),
+                lost.source.clone(),
+                "another location".to_owned(),
+            ));
         }
         let mut changed: Vec<String> = written.iter().cloned().collect();
         let mut origins = Vec::new();
         let mut rows = Vec::new();
-        for write in writes.iter().filter(|write| written.contains(&write.entity_ref.to_string())) {
+        for write in writes
+            .iter()
+            .filter(|write| written.contains(&write.entity_ref.to_string()))
+        {
             origins.push(write.id);
             for relation in relations.remove(&write.entity_ref.to_string()).unwrap_or_default() {
                 changed.push(relation.source.to_string());
-                rows.push((write.id, relation.source.to_string(), relation.kind, relation.target.to_string()));
+                rows.push((
+                    write.id,
+                    relation.source.to_string(),
+                    relation.kind,
+                    relation.target.to_string(),
+                ));
             }
         }
         queries::entities::replace_relations(&mut transaction, &origins, &rows).await?;
@@ -340,12 +379,23 @@ impl Catalog {
         changed.extend(gone.iter().cloned());
 
         let mut problems = outcome.problems;
-        problems.extend(claims.iter().filter_map(|(reference, source, holder)| conflict(reference, source, holder)));
+        problems.extend(
+            claims
+                .iter()
+                .filter_map(|(reference, source, holder)| conflict(reference, source, holder)),
+        );
         let temporary = problems.iter().any(|problem| problem.temporary);
         let state = ReadState {
             started_at: started,
             now,
-            next_read_at: self.next_read(now, if temporary { location.failures.saturating_add(1) } else { 0 }),
+            next_read_at: self.next_read(
+                now,
+                if temporary {
+                    location.failures.saturating_add(1)
+                } else {
+                    0
+                },
+            ),
             read_by: VERSION,
             problems: &problems,
             claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
@@ -363,7 +413,11 @@ impl Catalog {
         self.free(&gone).await?;
         let lost: HashSet<&String> = claims.iter().map(|claim| &claim.0).collect();
         Ok(ReadReport {
-            refs: refs.iter().filter(|reference| !lost.contains(reference)).cloned().collect(),
+            refs: refs
+                .iter()
+                .filter(|reference| !lost.contains(reference))
+                .cloned()
+                .collect(),
             problems,
             unchanged: false,
         })

@@ -159,7 +159,8 @@ impl Catalog {
             queries::locations::ensure(self.db(), new, true, None, now).await?;
         }
         let wanted = |location: &super::LocationState| {
-            let same = |other: &super::ConfiguredLocation| other.kind == location.kind && other.target == location.target;
+            let same =
+                |other: &super::ConfiguredLocation| other.kind == location.kind && other.target == location.target;
             locations.iter().any(same)
         };
         let (mut ids, mut freed) = (Vec::new(), Vec::new());

@@ -166,8 +166,16 @@ mod tests {
             (json!({"kind": "Component"}), "https://b", true),
             (json!({"kind": "User"}), "https://b", false),
             (json!({"kind": "User"}), "https://a/x.yaml", true),
-            (json!({"kind": "Template", "spec": {"type": "service"}}), "https://a/x.yaml", true),
-            (json!({"kind": "Template", "spec": {"type": "other"}}), "https://a/x.yaml", false),
+            (
+                json!({"kind": "Template", "spec": {"type": "service"}}),
+                "https://a/x.yaml",
+                true,
+            ),
+            (
+                json!({"kind": "Template", "spec": {"type": "other"}}),
+                "https://a/x.yaml",
+                false,
+            ),
         ];
         for (entity, target, allowed) in table {
             assert_eq!(rules.allows(&entity, "url", target), allowed, "{entity} {target}");

@@ -145,7 +145,9 @@ pub fn find(text: &str, path: &[&str]) -> Option<(usize, usize)> {
             if depth != *level.get_or_insert(depth) {
                 continue;
             }
-            let name = trimmed.split_once(':').map(|(name, _)| name.trim().trim_matches(['"', '\'']));
+            let name = trimmed
+                .split_once(':')
+                .map(|(name, _)| name.trim().trim_matches(['"', '\'']));
             if name == Some(*key) {
                 hit = Some((index, depth));
                 break;
@@ -246,6 +248,9 @@ mod tests {
 
     #[test]
     fn the_excerpt_marks_the_line() {
-        assert_eq!(excerpt("a\nb\nc\nd\ne\n", 2), "     1 | a\n>    2 | b\n     3 | c\n     4 | d\n");
+        assert_eq!(
+            excerpt("a\nb\nc\nd\ne\n", 2),
+            "     1 | a\n>    2 | b\n     3 | c\n     4 | d\n"
+        );
     }
 }

@@ -433,8 +433,10 @@ pub struct Catalog {
     pub rules: Vec<CatalogRule>,
     #[serde(default)]
     pub locations: Vec<CatalogLocation>,
-    /// How often locations are read when nothing reports a change.
-    pub processing_interval: HumanDuration,
+    /// How often locations are read when nothing reports a change; `false` for never.
+    #[serde(deserialize_with = "interval")]
+    #[schemars(with = "Unused")]
+    pub processing_interval: Option<HumanDuration>,
     /// Who may register locations on pages and by the API: `true` for nobody.
     #[serde(default)]
     pub readonly: bool,
@@ -462,9 +464,10 @@ pub struct Catalog {
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct CatalogRule {
-    /// Kinds, or `{kind: …}` objects.
-    #[serde(default, deserialize_with = "kinds")]
-    pub allow: Vec<String>,
+    /// Kinds, or `{kind: …, spec.type: …}` objects.
+    #[serde(default)]
+    #[schemars(with = "Unused")]
+    pub allow: Vec<AllowedKind>,
     #[serde(rename = "locations")]
     pub locations: Option<Vec<RuleLocation>>,
 }
@@ -477,19 +480,36 @@ pub struct RuleLocation {
     pub pattern: Option<String>,
 }
 
-fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let items = Vec::<serde_json::Value>::deserialize(deserializer)?;
-    items
-        .into_iter()
-        .map(|item| match item {
-            serde_json::Value::String(kind) => Ok(kind),
-            serde_json::Value::Object(map) => match map.get("kind") {
-                Some(serde_json::Value::String(kind)) => Ok(kind.clone()),
-                _ => Err(D::Error::custom("must be a list of kinds")),
-            },
-            _ => Err(D::Error::custom("must be a list of kinds")),
-        })
-        .collect()
+/// `Component`, or `{kind: Component, spec.type: website}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedKind {
+    pub kind: String,
+    pub spec_type: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for AllowedKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let item = serde_json::Value::deserialize(deserializer)?;
+        let text = |key: &str| item.get(key).and_then(serde_json::Value::as_str).map(ToOwned::to_owned);
+        match &item {
+            serde_json::Value::String(kind) => Some(Self {
+                kind: kind.clone(),
+                spec_type: None,
+            }),
+            _ => text("kind").map(|kind| Self {
+                kind,
+                spec_type: text("spec.type"),
+            }),
+        }
+        .ok_or_else(|| D::Error::custom("must be a list of kinds, or of {kind, spec.type}"))
+    }
+}
+
+fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HumanDuration>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Bool(false) => Ok(None),
+        other => serde_json::from_value(other).map(Some).map_err(D::Error::custom),
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -498,7 +518,7 @@ pub struct CatalogLocation {
     #[serde(rename = "type")]
     pub kind: String,
     pub target: String,
-    /// Instead of `catalog.rules` for what is read from here.
+    /// What this location may define beside what `catalog.rules` allow.
     #[serde(default)]
     pub rules: Option<Vec<CatalogRule>>,
 }
@@ -507,15 +527,17 @@ pub struct CatalogLocation {
 #[serde(rename_all = "camelCase")]
 pub struct Scaffolder {
     pub default_author: Author,
-    pub default_commit_message: String,
+    /// Message of first commits; wins over a template's.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub default_commit_message: Option<String>,
     /// Tasks that this process runs at once.
     pub concurrent_tasks_limit: u32,
     /// A task that runs longer has failed.
     pub task_timeout: HumanDuration,
     #[serde(rename = "taskTimeoutJanitorFrequency")]
     _task_timeout_janitor_frequency: Unused,
-    #[serde(rename = "defaultEnvironment")]
-    _default_environment: Unused,
+    #[serde(default)]
+    pub default_environment: DefaultEnvironment,
     #[serde(rename = "auditor")]
     _auditor: Unused,
     #[serde(rename = "taskRecovery")]
@@ -524,6 +546,15 @@ pub struct Scaffolder {
     _experimental_recover_tasks: Unused,
     #[serde(rename = "EXPERIMENTAL_recoverTasksTimeout")]
     _experimental_recover_tasks_timeout: Unused,
+}
+
+/// What steps see as `environment`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct DefaultEnvironment {
+    #[serde(default)]
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -102,15 +102,10 @@ impl Webhooks {
 
     async fn act_on_push(&self, repository: &Repository) {
         let inner = &self.0;
-        let matching = |repo_url: &str| {
-            inner
-                .forges
-                .locate(repo_url)
-                .is_ok_and(|located| located.source.repository == *repository)
-        };
+        let matching = |repo_url: &str| inner.forges.repository_of(repo_url).is_some_and(|it| it == *repository);
         let (catalog, gitops) = tokio::join!(
             inner.catalog.refresh_repository(repository),
-            inner.gitops.refresh_repository(&matching),
+            inner.gitops.refresh_repository(matching),
         );
         let repository = format!("{}/{}/{}", repository.forge, repository.owner, repository.name);
         if let Err(error) = catalog {

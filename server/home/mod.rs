@@ -21,7 +21,10 @@ pub struct Home {
 
 impl Home {
     pub fn new(catalog: Catalog, sections: Vec<Arc<dyn Section>>) -> Self {
-        Self { catalog, sections: sections.into() }
+        Self {
+            catalog,
+            sections: sections.into(),
+        }
     }
 }
 

@@ -34,7 +34,14 @@ pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: S
         Some(user) => (user.display_name.clone(), user.groups.clone()),
         None => (caller.actor(), Vec::new()),
     };
-    page(&HomePage { shell, name, groups, owned, owned_in_all, sections })
+    page(&HomePage {
+        shell,
+        name,
+        groups,
+        owned,
+        owned_in_all,
+        sections,
+    })
 }
 
 #[derive(Template)]

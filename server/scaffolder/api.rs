@@ -26,7 +26,10 @@ const DEFAULT_PAGE_TITLE: &str = "Please enter the following information";
 
 pub fn routes() -> Router<Scaffolder> {
     Router::new()
-        .route("/api/scaffolder/v2/templates/{namespace}/{kind}/{name}/parameter-schema", get(parameter_schema))
+        .route(
+            "/api/scaffolder/v2/templates/{namespace}/{kind}/{name}/parameter-schema",
+            get(parameter_schema),
+        )
         .route("/api/scaffolder/v2/actions", get(list_actions))
         .route("/api/scaffolder/v2/tasks", get(list).post(start))
         .route("/api/scaffolder/v2/tasks/{id}", get(show))
@@ -90,7 +93,11 @@ async fn parameter_schema(
         ("description", entity.body.pointer("/metadata/description")),
         ("ui:options", entity.body.pointer("/metadata/ui:options")),
         ("presentation", spec.get("presentation")),
-        ("formDecorators", spec.get("formDecorators").or_else(|| spec.get("EXPERIMENTAL_formDecorators"))),
+        (
+            "formDecorators",
+            spec.get("formDecorators")
+                .or_else(|| spec.get("EXPERIMENTAL_formDecorators")),
+        ),
     ];
     for (key, value) in more {
         if let Some(value) = value {
@@ -119,7 +126,10 @@ async fn start(
     SignedIn(caller): SignedIn,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Error> {
-    match scaffolder.start_task(&caller, &body.template_ref, Value::Object(body.values), body.secrets).await {
+    match scaffolder
+        .start_task(&caller, &body.template_ref, Value::Object(body.values), body.secrets)
+        .await
+    {
         Ok(id) => Ok((StatusCode::CREATED, Json(json!({"id": id}))).into_response()),
         Err(StartError::Invalid(problems)) => {
             let errors: Vec<Value> = problems.iter().map(to_validation_error).collect();
@@ -131,8 +141,14 @@ async fn start(
 
 /// The fields that the npm package `jsonschema` gives, as far as clients show them.
 fn to_validation_error(problem: &Problem) -> Value {
-    let path: Vec<&str> = problem.field.as_deref().map(|field| field.split('.').collect()).unwrap_or_default();
-    let property = path.iter().fold("instance".to_owned(), |property, part| format!("{property}.{part}"));
+    let path: Vec<&str> = problem
+        .field
+        .as_deref()
+        .map(|field| field.split('.').collect())
+        .unwrap_or_default();
+    let property = path
+        .iter()
+        .fold("instance".to_owned(), |property, part| format!("{property}.{part}"));
     json!({
         "path": path,
         "property": property,
@@ -154,7 +170,10 @@ fn number(query: Option<&str>, key: &str) -> Result<Option<i64>, Error> {
         None => Ok(None),
         Some(text) => match text.parse() {
             Ok(number) if number >= 0 => Ok(Some(number)),
-            _ => Err(Error::invalid(key, format!("{key} must be a whole number, 0 or more; it is \"{text}\""))),
+            _ => Err(Error::invalid(
+                key,
+                format!("{key} must be a whole number, 0 or more; it is \"{text}\""),
+            )),
         },
     }
 }
@@ -168,14 +187,17 @@ async fn list(
     let status = values(query, "status")
         .iter()
         .map(|word| {
-            TaskStatus::from_word(word).ok_or_else(|| Error::invalid("status", format!("\"{word}\" is no status of a task")))
+            TaskStatus::from_word(word)
+                .ok_or_else(|| Error::invalid("status", format!("\"{word}\" is no status of a task")))
         })
         .collect::<Result<_, _>>()?;
     let mut created_by = values(query, "createdBy");
     if !caller.is_admin() {
         let own = caller.actor();
         if created_by.iter().any(|other| *other != own) {
-            return Err(Error::Forbidden("Only administrators see the tasks of others.".to_owned()));
+            return Err(Error::Forbidden(
+                "Only administrators see the tasks of others.".to_owned(),
+            ));
         }
         created_by = vec![own];
     }
@@ -212,7 +234,8 @@ fn order(orders: &[String]) -> Result<Order, Error> {
 
 /// Task ids are uuids; anything else names no task.
 fn task_id(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| Error::NotFound(format!("Task with id '{text}' does not exist")))
+    text.parse()
+        .map_err(|_| Error::NotFound(format!("Task with id '{text}' does not exist")))
 }
 
 async fn show(
@@ -247,7 +270,8 @@ async fn retry(
     let id = task_id(&id)?;
     let body: RetryBody = match body.is_empty() {
         true => RetryBody::default(),
-        false => serde_json::from_slice(&body).map_err(|error| Error::invalid("", format!("the body is not as expected: {error}")))?,
+        false => serde_json::from_slice(&body)
+            .map_err(|error| Error::invalid("", format!("the body is not as expected: {error}")))?,
     };
     scaffolder.retry_task(&caller, id, body.secrets).await?;
     Ok((StatusCode::CREATED, Json(json!({"id": id}))).into_response())
@@ -268,7 +292,10 @@ async fn events(
 
 /// The number of the last event that a client has: its `Last-Event-ID` when it comes back, else `after`.
 pub(super) fn last_seen(headers: &HeaderMap, query: Option<&str>) -> Result<(i64, bool), Error> {
-    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<i64>().ok());
+    let resumed = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .and_then(|id| id.parse::<i64>().ok());
     match resumed {
         Some(id) => Ok((id.max(0), true)),
         None => Ok((number(query, "after")?.unwrap_or(0), false)),
@@ -287,9 +314,10 @@ async fn event_stream(
     let (after, _) = last_seen(&headers, query.as_deref())?;
     let frames = scaffolder.follow(id, after).map(|event| {
         Ok::<_, Infallible>(match event {
-            Ok(event) => {
-                Frame::default().event(event.kind.as_str()).data(event.to_wire().to_string()).id(event.id.to_string())
-            }
+            Ok(event) => Frame::default()
+                .event(event.kind.as_str())
+                .data(event.to_wire().to_string())
+                .id(event.id.to_string()),
             Err(error) => {
                 tracing::warn!(%error, "an event stream broke off");
                 Frame::default().comment("the database is away; connect again")

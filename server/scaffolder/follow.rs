@@ -23,7 +23,9 @@ impl Scaffolder {
         loop {
             let events = queries::list_events(self.db(), id, after, BATCH).await?;
             let ended = match events.is_empty() {
-                true => queries::find_task(self.db(), id).await?.is_none_or(|task| task.status.is_final()),
+                true => queries::find_task(self.db(), id)
+                    .await?
+                    .is_none_or(|task| task.status.is_final()),
                 false => true,
             };
             if ended || Instant::now() >= until {
@@ -71,7 +73,11 @@ impl Scaffolder {
                     return None;
                 }
                 let first = !std::mem::replace(&mut state.started, true);
-                match state.scaffolder.events_after(id, state.after, Duration::from_secs(30)).await {
+                match state
+                    .scaffolder
+                    .events_after(id, state.after, Duration::from_secs(30))
+                    .await
+                {
                     Err(error) => {
                         state.ended = true;
                         return Some((Err(error), state));
@@ -100,7 +106,11 @@ impl Scaffolder {
         if task.is_some_and(|task| !task.status.is_final()) {
             return Ok(Completion::Running);
         }
-        let event = if wanted { queries::find_completion(self.db(), id).await? } else { None };
+        let event = if wanted {
+            queries::find_completion(self.db(), id).await?
+        } else {
+            None
+        };
         Ok(Completion::Over(event))
     }
 }

@@ -18,6 +18,8 @@ pub mod operations;
 mod queries;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod template;
 mod vault;
 

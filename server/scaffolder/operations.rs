@@ -98,7 +98,11 @@ impl Scaffolder {
         };
         let secrets = Value::Object(secrets);
         let has_secrets = secrets.as_object().is_some_and(|secrets| !secrets.is_empty());
-        let sealed = if has_secrets { self.vault().keep(id, &secrets) } else { None };
+        let sealed = if has_secrets {
+            self.vault().keep(id, &secrets)
+        } else {
+            None
+        };
         let title = title(&spec);
         let new = NewTask {
             id,
@@ -145,7 +149,10 @@ impl Scaffolder {
             };
             for found in action.precheck(self.outside(), &input).await {
                 let problem = Problem {
-                    field: step.input.as_ref().and_then(|input| sole_parameter(input.get(found.key)?)),
+                    field: step
+                        .input
+                        .as_ref()
+                        .and_then(|input| sole_parameter(input.get(found.key)?)),
                     message: found.message,
                 };
                 if !problems.contains(&problem) {
@@ -158,8 +165,14 @@ impl Scaffolder {
 
     /// A task that the caller may see.
     pub async fn get_task(&self, caller: &Caller, id: Uuid) -> Result<Task, TaskError> {
-        let task = queries::find_task(self.db(), id).await?.ok_or(TaskError::NotFound(id))?;
-        if caller.may_act_for(&task.created_by) { Ok(task) } else { Err(TaskError::Forbidden) }
+        let task = queries::find_task(self.db(), id)
+            .await?
+            .ok_or(TaskError::NotFound(id))?;
+        if caller.may_act_for(&task.created_by) {
+            Ok(task)
+        } else {
+            Err(TaskError::Forbidden)
+        }
     }
 
     /// Ends a task at once. One that has ended stays as it is.
@@ -178,10 +191,17 @@ impl Scaffolder {
         let task = self.get_task(caller, id).await?;
         let strategy = task.spec.recover_strategy();
         let start_over = strategy == "startOver" || task.status == super::model::TaskStatus::Completed;
-        let sealed = if secrets.is_empty() { None } else { self.vault().keep(id, &Value::Object(secrets)) };
+        let sealed = if secrets.is_empty() {
+            None
+        } else {
+            self.vault().keep(id, &Value::Object(secrets))
+        };
         let now = self.clock().now();
         if !queries::retry(self.db(), id, start_over, strategy, sealed.as_deref(), now).await? {
-            return Err(TaskError::Conflict(task.status.as_str(), "only a task that has ended can be retried"));
+            return Err(TaskError::Conflict(
+                task.status.as_str(),
+                "only a task that has ended can be retried",
+            ));
         }
         tracing::info!(task = %id, actor = %caller.actor(), "task retried");
         Ok(())
@@ -203,16 +223,25 @@ fn title(spec: &TaskSpec) -> String {
 
 /// Checks the values against each page; the first page that fails tells its problems.
 fn validate(pages: &[Value], values: &Value) -> Vec<Problem> {
-    pages.iter().map(|page| check(page, values, "")).find(|problems| !problems.is_empty()).unwrap_or_default()
+    pages
+        .iter()
+        .map(|page| check(page, values, ""))
+        .find(|problems| !problems.is_empty())
+        .unwrap_or_default()
 }
 
 fn validate_secrets(schema: Option<&Value>, secrets: &Map<String, Value>) -> Vec<Problem> {
-    schema.map(|schema| check(schema, &Value::Object(secrets.clone()), "secrets.")).unwrap_or_default()
+    schema
+        .map(|schema| check(schema, &Value::Object(secrets.clone()), "secrets."))
+        .unwrap_or_default()
 }
 
 /// Problems name the field, never its value: it may be a secret.
 fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
-    let validator = match jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(schema) {
+    let validator = match jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft7)
+        .build(schema)
+    {
         Ok(validator) => validator,
         Err(error) => {
             return vec![Problem {
@@ -224,21 +253,34 @@ fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
     validator
         .iter_errors(values)
         .map(|error| {
-            let place = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");
+            let place = error
+                .instance_path()
+                .to_string()
+                .trim_start_matches('/')
+                .replace('/', ".");
             let text = error.masked().to_string();
             let field = match error.kind() {
                 jsonschema::error::ValidationErrorKind::Required { property } => {
                     let name = property.as_str().unwrap_or_default();
-                    if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+                    if place.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{place}.{name}")
+                    }
                 }
                 _ => place,
             };
             let message = match (error.kind(), field.as_str()) {
-                (jsonschema::error::ValidationErrorKind::Required { .. }, field) => format!("{prefix}{field} is required"),
+                (jsonschema::error::ValidationErrorKind::Required { .. }, field) => {
+                    format!("{prefix}{field} is required")
+                }
                 (_, "") => text,
                 (_, field) => format!("{prefix}{field}: {text}"),
             };
-            Problem { field: (!field.is_empty()).then_some(field), message }
+            Problem {
+                field: (!field.is_empty()).then_some(field),
+                message,
+            }
         })
         .collect()
 }
@@ -276,9 +318,14 @@ fn is_wanted(step: &Step, context: &Value) -> bool {
 /// The keys of the input that the parameters alone decide, rendered.
 fn known_input(step: &Step, context: &Value) -> Option<Value> {
     let input = step.input.as_ref()?.as_object()?;
-    let known: Map<String, Value> =
-        input.iter().filter(|(_, value)| is_known(value)).map(|(key, value)| (key.clone(), value.clone())).collect();
-    rendering::render(&Value::Object(known), context, Standing::Fine).ok().flatten()
+    let known: Map<String, Value> = input
+        .iter()
+        .filter(|(_, value)| is_known(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    rendering::render(&Value::Object(known), context, Standing::Fine)
+        .ok()
+        .flatten()
 }
 
 /// The one parameter that a text is made of.
@@ -286,7 +333,10 @@ fn sole_parameter(template: &Value) -> Option<String> {
     let text = template.as_str()?;
     let mut names = EXPRESSION.captures_iter(text).flat_map(|expression| {
         let inner = expression.get(1).map_or("", |inner| inner.as_str());
-        PARAMETER.captures_iter(inner).filter_map(|found| Some(found.get(1).or(found.get(2))?.as_str())).collect::<Vec<_>>()
+        PARAMETER
+            .captures_iter(inner)
+            .filter_map(|found| Some(found.get(1).or(found.get(2))?.as_str()))
+            .collect::<Vec<_>>()
     });
     let first = names.next()?;
     names.all(|name| name == first).then(|| first.to_owned())
@@ -329,12 +379,18 @@ mod tests {
             json!({"required": ["size"], "properties": {"size": {"type": "integer"}}}),
         ];
         let fields = |values: Value| -> Vec<Option<String>> {
-            validate(&pages, &values).into_iter().map(|problem| problem.field).collect()
+            validate(&pages, &values)
+                .into_iter()
+                .map(|problem| problem.field)
+                .collect()
         };
         assert_eq!(fields(json!({})), [Some("name".to_owned())]);
         assert_eq!(fields(json!({"name": "A"})), [Some("name".to_owned())]);
         assert_eq!(fields(json!({"name": "a"})), [Some("size".to_owned())]);
         assert!(fields(json!({"name": "a", "size": 1, "more": true})).is_empty());
-        assert_eq!(validate_secrets(Some(&json!({"required": ["token"]})), &Map::new())[0].message, "secrets.token is required");
+        assert_eq!(
+            validate_secrets(Some(&json!({"required": ["token"]})), &Map::new())[0].message,
+            "secrets.token is required"
+        );
     }
 }

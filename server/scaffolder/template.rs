@@ -35,7 +35,11 @@ impl Template {
             page => vec![page.clone()],
         };
         let steps = spec["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let steps = steps.iter().enumerate().map(|(index, step)| read_step(index, step)).collect::<Result<Vec<_>, _>>()?;
+        let steps = steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| read_step(index, step))
+            .collect::<Result<Vec<_>, _>>()?;
         for (index, step) in steps.iter().enumerate() {
             if steps[..index].iter().any(|other| other.id == step.id) {
                 return Err(format!("two steps have the id \"{}\"; give each its own", step.id));
@@ -58,7 +62,10 @@ impl Template {
 }
 
 fn read_step(index: usize, step: &Value) -> Result<Step, String> {
-    let mut fields = step.as_object().cloned().ok_or_else(|| format!("step {} is not an object", index + 1))?;
+    let mut fields = step
+        .as_object()
+        .cloned()
+        .ok_or_else(|| format!("step {} is not an object", index + 1))?;
     if !fields.get("action").is_some_and(Value::is_string) {
         return Err(format!("step {} names no action", index + 1));
     }
@@ -96,16 +103,29 @@ mod tests {
 
     #[test]
     fn defaults_are_filled_in() {
-        let template = Template::read(&entity(json!({"parameters": {"title": "One"}, "steps": [{"action": "debug:log"}]}))).unwrap();
+        let template = Template::read(&entity(
+            json!({"parameters": {"title": "One"}, "steps": [{"action": "debug:log"}]}),
+        ))
+        .unwrap();
         assert_eq!(template.parameters.len(), 1);
-        assert_eq!((template.steps[0].id.as_str(), template.steps[0].name.as_str()), ("step-1", "debug:log"));
-        assert_eq!(template.info.base_url.as_deref(), Some("https://f/o/n/src/branch/main/basic/template.yaml"));
+        assert_eq!(
+            (template.steps[0].id.as_str(), template.steps[0].name.as_str()),
+            ("step-1", "debug:log")
+        );
+        assert_eq!(
+            template.info.base_url.as_deref(),
+            Some("https://f/o/n/src/branch/main/basic/template.yaml")
+        );
         assert_eq!(template.info.entity_ref, "template:default/basic");
     }
 
     #[test]
     fn broken_templates_are_told() {
-        for spec in [json!({"steps": ["x"]}), json!({"steps": [{"id": "a"}]}), json!({"steps": [{"id": "a", "action": "x"}, {"id": "a", "action": "x"}]})] {
+        for spec in [
+            json!({"steps": ["x"]}),
+            json!({"steps": [{"id": "a"}]}),
+            json!({"steps": [{"id": "a", "action": "x"}, {"id": "a", "action": "x"}]}),
+        ] {
             assert!(Template::read(&entity(spec.clone())).is_err(), "{spec}");
         }
     }

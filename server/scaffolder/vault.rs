@@ -28,7 +28,10 @@ impl Vault {
         match &self.key {
             Some(key) => Some(seal_with(&key.0, &purpose(task_id), secrets.to_string().as_bytes())),
             None => {
-                self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(task_id, secrets.clone());
+                self.memory
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(task_id, secrets.clone());
                 None
             }
         }
@@ -54,7 +57,10 @@ impl Vault {
 
     /// The task has ended.
     pub fn forget(&self, task_id: Uuid) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&task_id);
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&task_id);
     }
 }
 

@@ -7,16 +7,20 @@
 //! - [`identity`]: a realm with users and groups, OpenID Connect as Keycloak answers it
 //! - [`forge`]: repositories over git's smart HTTP protocol, the REST API of Forgejo and Gitea, webhooks, plain pages
 //! - [`kubernetes`]: the API server for any kind of object, over TLS, and the controllers behind it
+//! - [`argocd`]: Argo CD's own API for sessions and Applications
+//! - [`reconciler`]: what Argo CD's controller does: read repositories, compare, sync, tell health
 //! - [`faults`]: statuses, delays and broken connections on order
 //! - [`store`]: state on disk
 //! - [`server`]: listening sockets
 
+pub mod argocd;
 pub mod credentials;
 pub mod faults;
 pub mod forge;
 pub mod html;
 pub mod identity;
 pub mod kubernetes;
+pub mod reconciler;
 pub mod server;
 pub mod store;
 
@@ -158,7 +162,7 @@ impl Sandbox {
         let forge = forge::Forge::open(forge::Settings {
             data: data.join("forge"),
             root_url: urls.forge.clone(),
-            aliases: options.forge_aliases,
+            aliases: options.forge_aliases.clone(),
             credentials: credentials.clone(),
         })
         .await?;
@@ -192,7 +196,29 @@ impl Sandbox {
             &end,
         ));
 
-        drop(argocd_listener);
+        let cluster = kubernetes.cluster().clone();
+        let reconciler = reconciler::Reconciler::new(
+            cluster.clone(),
+            reconciler::Settings::new(data.join("reconciler"), urls.forge.clone(), options.forge_aliases),
+        );
+        tasks.push(reconciler.clone().start(end.clone()));
+
+        let argocd = argocd::ArgoCd::open(
+            argocd::Settings {
+                data: data.join("argocd"),
+                credentials: credentials.clone(),
+            },
+            cluster,
+            reconciler,
+        )?;
+        tasks.push(server::serve(
+            System::Argocd,
+            argocd_listener,
+            None,
+            argocd.routes(),
+            &faults,
+            &end,
+        ));
 
         ending.keep();
         Ok(Self {

@@ -7,9 +7,17 @@ pub(super) const RULES: Rules = Rules {
     api_versions: BACKSTAGE,
     fields: &[
         required("type", Form::Text, "for example openapi, asyncapi, graphql or grpc"),
-        required("lifecycle", Form::Text, "for example experimental, production or deprecated"),
+        required(
+            "lifecycle",
+            Form::Text,
+            "for example experimental, production or deprecated",
+        ),
         OWNER,
-        required("definition", Form::Text, "the definition itself, or {$text: ./openapi.yaml}"),
+        required(
+            "definition",
+            Form::Text,
+            "the definition itself, or {$text: ./openapi.yaml}",
+        ),
         optional("system", Form::Text),
     ],
     links: &[OWNED, PART_OF_SYSTEM],

@@ -7,7 +7,11 @@ pub(super) const RULES: Rules = Rules {
     api_versions: BACKSTAGE,
     fields: &[
         required("type", Form::Text, "for example service, website or library"),
-        required("lifecycle", Form::Text, "for example experimental, production or deprecated"),
+        required(
+            "lifecycle",
+            Form::Text,
+            "for example experimental, production or deprecated",
+        ),
         OWNER,
         optional("system", Form::Text),
         optional("subcomponentOf", Form::Text),

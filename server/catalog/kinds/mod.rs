@@ -93,12 +93,7 @@ const fn optional(name: &'static str, form: Form) -> Field {
     }
 }
 
-const fn link(
-    field: &'static str,
-    forward: &'static str,
-    inverse: &'static str,
-    kind: Option<&'static str>,
-) -> Link {
+const fn link(field: &'static str, forward: &'static str, inverse: &'static str, kind: Option<&'static str>) -> Link {
     Link {
         field,
         forward,
@@ -108,7 +103,11 @@ const fn link(
 }
 
 const SORTED: Form = Form::Texts { sorted: true };
-const OWNER: Field = required("owner", Form::Text, "the group or user that owns it, for example platform-team");
+const OWNER: Field = required(
+    "owner",
+    Form::Text,
+    "the group or user that owns it, for example platform-team",
+);
 const OWNED: Link = link("owner", "ownedBy", "ownerOf", Some("Group"));
 const PART_OF_SYSTEM: Link = link("system", "partOf", "hasPart", Some("System"));
 const DEPENDS_ON: Link = link("dependsOn", "dependsOn", "dependencyOf", None);
@@ -185,7 +184,10 @@ pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
     let empty = Value::Object(serde_json::Map::new());
     let has_required = rules.fields.iter().any(|field| field.required);
     if spec.is_none() && has_required {
-        return Err(vec![FieldFault::at(&[], format!("spec is missing; a {} needs one", rules.name))]);
+        return Err(vec![FieldFault::at(
+            &[],
+            format!("spec is missing; a {} needs one", rules.name),
+        )]);
     }
     let mut spec = spec;
     for field in rules.fields {
@@ -228,7 +230,10 @@ pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
                         target: own.clone(),
                     });
                 }
-                Err(error) => faults.push(FieldFault::at(&["spec", link.field], format!("spec.{}: {error}", link.field))),
+                Err(error) => faults.push(FieldFault::at(
+                    &["spec", link.field],
+                    format!("spec.{}: {error}", link.field),
+                )),
             }
         }
     }

@@ -47,22 +47,34 @@ fn each_kind_makes_its_relations_in_both_directions() {
         (
             "API",
             json!({"type": "openapi", "lifecycle": "x", "owner": "user:jo", "definition": "d", "system": "s"}),
-            vec![("ownedBy", "ownerOf", "user:default/jo"), ("partOf", "hasPart", "system:default/s")],
+            vec![
+                ("ownedBy", "ownerOf", "user:default/jo"),
+                ("partOf", "hasPart", "system:default/s"),
+            ],
         ),
         (
             "Resource",
             json!({"type": "db", "owner": "g", "dependsOn": ["component:x"]}),
-            vec![("ownedBy", "ownerOf", "group:default/g"), ("dependsOn", "dependencyOf", "component:default/x")],
+            vec![
+                ("ownedBy", "ownerOf", "group:default/g"),
+                ("dependsOn", "dependencyOf", "component:default/x"),
+            ],
         ),
         (
             "System",
             json!({"owner": "g", "domain": "d"}),
-            vec![("ownedBy", "ownerOf", "group:default/g"), ("partOf", "hasPart", "domain:default/d")],
+            vec![
+                ("ownedBy", "ownerOf", "group:default/g"),
+                ("partOf", "hasPart", "domain:default/d"),
+            ],
         ),
         (
             "Domain",
             json!({"owner": "g", "subdomainOf": "d"}),
-            vec![("ownedBy", "ownerOf", "group:default/g"), ("partOf", "hasPart", "domain:default/d")],
+            vec![
+                ("ownedBy", "ownerOf", "group:default/g"),
+                ("partOf", "hasPart", "domain:default/d"),
+            ],
         ),
         (
             "Group",
@@ -73,7 +85,11 @@ fn each_kind_makes_its_relations_in_both_directions() {
                 ("hasMember", "memberOf", "user:default/u"),
             ],
         ),
-        ("User", json!({"memberOf": ["g"]}), vec![("memberOf", "hasMember", "group:default/g")]),
+        (
+            "User",
+            json!({"memberOf": ["g"]}),
+            vec![("memberOf", "hasMember", "group:default/g")],
+        ),
         ("Location", json!({"targets": ["./b", "./a"]}), vec![]),
         (
             "Template",
@@ -83,7 +99,10 @@ fn each_kind_makes_its_relations_in_both_directions() {
     ];
     for (kind, spec, expected) in table {
         let own = EntityRef::new(kind, "default", "demo").to_string();
-        let mut expected: Vec<String> = both(&expected).into_iter().map(|line| line.replace("OWN", &own)).collect();
+        let mut expected: Vec<String> = both(&expected)
+            .into_iter()
+            .map(|line| line.replace("OWN", &own))
+            .collect();
         let mut got = relations(kind, spec);
         expected.sort();
         got.sort();
@@ -113,19 +132,39 @@ fn wrong_specs_name_the_field() {
         (component(json!({"dependencyOf": ["kindless"]})), "spec.dependencyOf"),
         (entity("User", json!({})), "spec.memberOf"),
         (entity("Group", json!({"type": "team"})), "spec.children"),
-        (entity("Group", json!({"type": "team", "children": [], "profile": {"email": ""}})), "spec.profile"),
-        (entity("API", json!({"type": "mcp-server", "lifecycle": "x", "owner": "g", "remotes": []})), "spec.definition"),
+        (
+            entity(
+                "Group",
+                json!({"type": "team", "children": [], "profile": {"email": ""}}),
+            ),
+            "spec.profile",
+        ),
+        (
+            entity(
+                "API",
+                json!({"type": "mcp-server", "lifecycle": "x", "owner": "g", "remotes": []}),
+            ),
+            "spec.definition",
+        ),
         (entity("Location", json!({"presence": "maybe"})), "spec.presence"),
         (entity("component", json!({})), "kind"),
         (entity("AiResource", json!({})), "kind"),
-        (json!({"apiVersion": "v9", "kind": "User", "metadata": {"name": "a"}, "spec": {}}), "apiVersion"),
+        (
+            json!({"apiVersion": "v9", "kind": "User", "metadata": {"name": "a"}, "spec": {}}),
+            "apiVersion",
+        ),
     ];
     for (mut entity, field) in table {
         let shown = entity.to_string();
         let faults = check(&mut entity).expect_err(&shown);
         assert_eq!(faults[0].path.join("."), field, "{shown}: {faults:?}");
     }
-    assert!(check(&mut component(json!({"dependencyOf": null, "unknown": {"kept": 1}, "lifecycle": " "}))).is_ok());
+    assert!(
+        check(&mut component(
+            json!({"dependencyOf": null, "unknown": {"kept": 1}, "lifecycle": " "})
+        ))
+        .is_ok()
+    );
 }
 
 #[test]

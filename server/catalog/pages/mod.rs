@@ -1,2 +1,4 @@
 use super::*;
-pub fn router(_catalog: Catalog, _cards: Vec<Arc<dyn EntityCard>>, _columns: Vec<Arc<dyn ListColumn>>) -> axum::Router { todo!() }
+pub fn router(_catalog: Catalog, _cards: Vec<Arc<dyn EntityCard>>, _columns: Vec<Arc<dyn ListColumn>>) -> axum::Router {
+    todo!()
+}

@@ -200,7 +200,13 @@ pub async fn upsert(
         let text = |pointer: &'static str| -> Vec<Option<String>> {
             chunk
                 .iter()
-                .map(|entity| entity.body.pointer(pointer).and_then(Value::as_str).map(str::to_lowercase))
+                .map(|entity| {
+                    entity
+                        .body
+                        .pointer(pointer)
+                        .and_then(Value::as_str)
+                        .map(str::to_lowercase)
+                })
                 .collect()
         };
         let column = |value: fn(&NewEntity) -> String| -> Vec<String> { chunk.iter().map(value).collect() };
@@ -237,8 +243,14 @@ pub async fn upsert(
             &text("/spec/lifecycle") as &[Option<String>],
             &bodies,
             &column(|entity| entity.digest.clone()),
-            &chunk.iter().map(|entity| json!(entity.facets.elements)).collect::<Vec<_>>(),
-            &chunk.iter().map(|entity| json!(entity.facets.originals)).collect::<Vec<_>>(),
+            &chunk
+                .iter()
+                .map(|entity| json!(entity.facets.elements))
+                .collect::<Vec<_>>(),
+            &chunk
+                .iter()
+                .map(|entity| json!(entity.facets.originals))
+                .collect::<Vec<_>>(),
             location,
             now,
             &column(search),
@@ -307,12 +319,17 @@ fn owner(entity: &NewEntity) -> Option<String> {
 fn search(entity: &NewEntity) -> String {
     let metadata = &entity.body["metadata"];
     let tags = metadata["tags"].as_array().into_iter().flatten();
-    let text = [&metadata["name"], &metadata["title"], &metadata["description"], &entity.body["spec"]["owner"]]
-        .into_iter()
-        .chain(tags)
-        .filter_map(Value::as_str)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let text = [
+        &metadata["name"],
+        &metadata["title"],
+        &metadata["description"],
+        &entity.body["spec"]["owner"],
+    ]
+    .into_iter()
+    .chain(tags)
+    .filter_map(Value::as_str)
+    .collect::<Vec<_>>()
+    .join("\n");
     without_nul(text.to_lowercase())
 }
 

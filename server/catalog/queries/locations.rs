@@ -72,13 +72,17 @@ pub async fn find(db: &PgPool, id: Uuid) -> Result<Option<LocationState>, sqlx::
 }
 
 pub async fn find_by_target(db: &PgPool, kind: &str, target: &str) -> Result<Option<LocationState>, sqlx::Error> {
-    let row = select!("where kind = $1 and target = $2", kind, target).fetch_optional(db).await?;
+    let row = select!("where kind = $1 and target = $2", kind, target)
+        .fetch_optional(db)
+        .await?;
     Ok(row.map(Into::into))
 }
 
 /// Every location, those with problems first, then by target.
 pub async fn list(db: &PgPool) -> Result<Vec<LocationState>, sqlx::Error> {
-    let rows = select!("order by (problems = '[]'::jsonb), target").fetch_all(db).await?;
+    let rows = select!("order by (problems = '[]'::jsonb), target")
+        .fetch_all(db)
+        .await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
@@ -120,11 +124,7 @@ pub async fn set_configured(db: &mut PgConnection, id: Uuid, next: DateTime<Utc>
 }
 
 /// Takes one location that is due, and postpones it so that no other worker takes it meanwhile.
-pub async fn take_due(
-    db: &PgPool,
-    now: DateTime<Utc>,
-    postponed: DateTime<Utc>,
-) -> Result<Option<Uuid>, sqlx::Error> {
+pub async fn take_due(db: &PgPool, now: DateTime<Utc>, postponed: DateTime<Utc>) -> Result<Option<Uuid>, sqlx::Error> {
     let row = sqlx::query!(
         "update catalog_location set next_read_at = $2
         where id = (
@@ -185,9 +185,12 @@ pub async fn list_repositories(db: &PgPool, location: Uuid) -> Result<Vec<Checke
 
 /// Locks a location for the transaction. `None`: it is gone; else whether a read that began later is stored already.
 pub async fn lock(db: &mut PgConnection, id: Uuid, started: DateTime<Utc>) -> Result<Option<bool>, sqlx::Error> {
-    let row = sqlx::query!("select read_started_at from catalog_location where id = $1 for update", id)
-        .fetch_optional(db)
-        .await?;
+    let row = sqlx::query!(
+        "select read_started_at from catalog_location where id = $1 for update",
+        id
+    )
+    .fetch_optional(db)
+    .await?;
     Ok(row.map(|row| row.read_started_at.is_some_and(|other| other > started)))
 }
 
@@ -269,12 +272,15 @@ pub async fn store_unchanged(
 
 /// Deletes a location and, with it, its entities, whose refs are returned.
 pub async fn delete(db: &mut PgConnection, id: Uuid) -> Result<Vec<String>, sqlx::Error> {
-    let refs = sqlx::query!("delete from catalog_entity where location_id = $1 returning entity_ref", id)
-        .fetch_all(&mut *db)
-        .await?
-        .into_iter()
-        .map(|row| row.entity_ref)
-        .collect();
+    let refs = sqlx::query!(
+        "delete from catalog_entity where location_id = $1 returning entity_ref",
+        id
+    )
+    .fetch_all(&mut *db)
+    .await?
+    .into_iter()
+    .map(|row| row.entity_ref)
+    .collect();
     sqlx::query!("delete from catalog_location where id = $1", id)
         .execute(db)
         .await?;

@@ -99,7 +99,11 @@ pub async fn page(db: &PgPool, query: &Query) -> Result<Vec<Found>, sqlx::Error>
         }
         sql.push(" collate \"C\"");
         sql.push(direction(order.descending != query.backwards));
-        sql.push(if query.backwards { " nulls first, " } else { " nulls last, " });
+        sql.push(if query.backwards {
+            " nulls first, "
+        } else {
+            " nulls last, "
+        });
     }
     sql.push("e.entity_ref");
     // Without a field the direction is that of the ref; with one, equal values stay in the order of their refs.
@@ -227,13 +231,17 @@ fn value(sql: &mut Builder, field: Option<&str>) {
 fn after(sql: &mut Builder, sorted: bool, from: Option<&str>, from_ref: &str, descending: bool, backwards: bool) {
     let sign = |descending: bool| if descending != backwards { " < " } else { " > " };
     let reference = |sql: &mut Builder, descending: bool| {
-        sql.push("e.entity_ref").push(sign(descending)).push_bind(from_ref.to_owned());
+        sql.push("e.entity_ref")
+            .push(sign(descending))
+            .push_bind(from_ref.to_owned());
     };
     sql.push(" and (");
     match (sorted, from) {
         (false, _) => reference(sql, descending),
         (true, Some(from)) => {
-            sql.push("e.value collate \"C\"").push(sign(descending)).push_bind(from.to_owned());
+            sql.push("e.value collate \"C\"")
+                .push(sign(descending))
+                .push_bind(from.to_owned());
             sql.push(" or (e.value = ").push_bind(from.to_owned()).push(" and ");
             reference(sql, false);
             sql.push(")");
@@ -262,11 +270,16 @@ fn condition(sql: &mut Builder, filter: &Filter) {
             condition(sql, inner);
         }
         Filter::Exists(key) => {
-            sql.push("e.facets @> array[").push_bind(key.replace('\0', "")).push("]::text[]");
+            sql.push("e.facets @> array[")
+                .push_bind(key.replace('\0', ""))
+                .push("]::text[]");
         }
         Filter::In(key, values) => {
             // One value can use the index's exact form; several need any of them.
-            let elements: Vec<String> = values.iter().map(|value| format!("{key}={value}").replace('\0', "")).collect();
+            let elements: Vec<String> = values
+                .iter()
+                .map(|value| format!("{key}={value}").replace('\0', ""))
+                .collect();
             sql.push("e.facets && ").push_bind(elements);
         }
         Filter::Prefix(key, prefix) => {
@@ -304,17 +317,28 @@ fn join(sql: &mut Builder, parts: &[Filter], with: &'static str, empty: &'static
 
 /// Text conditions of the list page's search box: every word must be there.
 pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
-    let mut sql = Builder::new("select e.id, e.body, e.digest, '[]'::jsonb as relations, e.changed_at, count(*) over () as total, ");
+    let mut sql = Builder::new(
+        "select e.id, e.body, e.digest, '[]'::jsonb as relations, e.changed_at, count(*) over () as total, ",
+    );
     value(&mut sql, query.order.first().and_then(|order| order.field.as_deref()));
     sql.push(" as value from catalog_entity e where ");
     condition(&mut sql, &query.filter);
     for word in words {
-        let word = word.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace('\0', "");
+        let word = word
+            .to_lowercase()
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_")
+            .replace('\0', "");
         sql.push(" and e.search like ").push_bind(format!("%{word}%"));
     }
     let descending = query.order.first().is_some_and(|order| order.descending);
     sql.push(" order by value collate \"C\"")
-        .push(if descending { " desc nulls last" } else { " asc nulls last" })
+        .push(if descending {
+            " desc nulls last"
+        } else {
+            " asc nulls last"
+        })
         .push(", e.title collate \"C\", e.entity_ref limit ")
         .push_bind(query.limit.unwrap_or(50))
         .push(" offset ")
@@ -381,7 +405,12 @@ pub async fn column_counts(
     sql.push(name).push(" as value from catalog_entity e where ");
     condition(&mut sql, filter);
     for word in words {
-        let word = word.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace('\0', "");
+        let word = word
+            .to_lowercase()
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_")
+            .replace('\0', "");
         sql.push(" and e.search like ").push_bind(format!("%{word}%"));
     }
     sql.push(") e where value is not null group by value order by count(*) desc, value limit ")

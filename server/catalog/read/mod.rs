@@ -172,7 +172,10 @@ impl Reader<'_> {
         }
         if self.visited.len() > MAX_FILES || job.depth > MAX_DEPTH {
             let message = match job.depth > MAX_DEPTH {
-                true => format!("locations name locations more than {MAX_DEPTH} deep; {} is not read", job.target),
+                true => format!(
+                    "locations name locations more than {MAX_DEPTH} deep; {} is not read",
+                    job.target
+                ),
                 false => format!("more than {MAX_FILES} files; {} is not read", job.target),
             };
             self.problem_of(&job, message, false);
@@ -354,7 +357,11 @@ impl Reader<'_> {
         let wanted = spec["type"].as_str().unwrap_or(kind);
         let optional = spec["presence"].as_str() == Some("optional");
         let listed = spec["targets"].as_array().into_iter().flatten();
-        for target in spec["target"].as_str().into_iter().chain(listed.filter_map(Value::as_str)) {
+        for target in spec["target"]
+            .as_str()
+            .into_iter()
+            .chain(listed.filter_map(Value::as_str))
+        {
             let position = document
                 .lines()
                 .enumerate()
@@ -367,7 +374,12 @@ impl Reader<'_> {
                 message: String::new(),
                 // The whole file's text is not at hand here; the line itself says enough.
                 excerpt: position
-                    .and_then(|(at, _)| document.lines().nth(at - line).map(|text| format!("> {at:>4} | {text}\n")))
+                    .and_then(|(at, _)| {
+                        document
+                            .lines()
+                            .nth(at - line)
+                            .map(|text| format!("> {at:>4} | {text}\n"))
+                    })
                     .unwrap_or_default(),
                 temporary: false,
             };
@@ -427,7 +439,12 @@ pub fn location_ref(kind: &str, target: &str) -> EntityRef {
 
 /// The ref of a document, where kind and name can be read.
 fn ref_of(value: &Value) -> Option<EntityRef> {
-    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |pointer: &str| {
+        value
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     Some(EntityRef::new(
         text("/kind")?,
         text("/metadata/namespace").unwrap_or("default"),

@@ -148,7 +148,9 @@ impl<'a> Reading<'a> {
         match kind {
             "url" => self.url_files(target).await,
             "file" => self.disk_files(target),
-            other => Err(Failure::lasting(format!("locations of type \"{other}\" are not known; use url"))),
+            other => Err(Failure::lasting(format!(
+                "locations of type \"{other}\" are not known; use url"
+            ))),
         }
     }
 
@@ -201,17 +203,23 @@ impl<'a> Reading<'a> {
         let snapshot = self.snapshot(located).await?;
         let path = &located.source.path;
         if path.is_empty() {
-            return Err(Failure::lasting(format!("{target} names a repository, not a file in it")));
+            return Err(Failure::lasting(format!(
+                "{target} names a repository, not a file in it"
+            )));
         }
         let Some(files) = &snapshot.files else {
             let source = Source {
                 reference: Some(snapshot.commit.clone()),
                 ..located.source.clone()
             };
-            return located.forge.read_file(&source, MAX_FILE_BYTES).await.map_err(|error| match error {
-                ScmError::NotFound { .. } => missing(target, &snapshot.commit),
-                other => Failure::of(&other),
-            });
+            return located
+                .forge
+                .read_file(&source, MAX_FILE_BYTES)
+                .await
+                .map_err(|error| match error {
+                    ScmError::NotFound { .. } => missing(target, &snapshot.commit),
+                    other => Failure::of(&other),
+                });
         };
         match files.get(path) {
             Some(File::Content(bytes)) if bytes.len() as u64 <= MAX_FILE_BYTES => Ok(bytes.clone()),
@@ -398,7 +406,8 @@ fn expand(target: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = fixed_folder(target).into_iter().collect();
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
         for entry in entries.flatten() {
             let path = entry.path();
             match entry.file_type() {

@@ -40,19 +40,30 @@ pub type Fault = (Vec<String>, String, bool);
 pub async fn apply(reading: &mut Reading<'_>, kind: &str, file: &str, document: &mut Value) -> Result<(), Fault> {
     let mut found = Vec::new();
     collect(document, &mut Vec::new(), &mut found);
-    for Found { path, key, form, target } in found {
+    for Found {
+        path,
+        key,
+        form,
+        target,
+    } in found
+    {
         let Value::String(target) = target else {
             return Err((path, format!("{key} must be a relative path or an address"), false));
         };
-        let text = reading
-            .beside(kind, file, &target)
-            .await
-            .map_err(|failure| (path.clone(), format!("{key}: {}", failure.message()), failure.is_temporary()))?;
+        let text = reading.beside(kind, file, &target).await.map_err(|failure| {
+            (
+                path.clone(),
+                format!("{key}: {}", failure.message()),
+                failure.is_temporary(),
+            )
+        })?;
         let value = match form {
             Form::Text => Value::String(text),
             Form::Json => serde_json::from_str(&text)
                 .map_err(|error| (path.clone(), format!("{key}: {target} is not JSON: {error}"), false))?,
-            Form::Yaml => one_document(&text, &target).map_err(|message| (path.clone(), format!("{key}: {message}"), false))?,
+            Form::Yaml => {
+                one_document(&text, &target).map_err(|message| (path.clone(), format!("{key}: {message}"), false))?
+            }
         };
         if let Some(place) = place(document, &path) {
             *place = value;

@@ -15,7 +15,15 @@ fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
     let config = CatalogConfig {
         rules: Some(vec![Rule {
             allow: [
-                "Component", "API", "Resource", "System", "Domain", "Group", "User", "Location", "Template",
+                "Component",
+                "API",
+                "Resource",
+                "System",
+                "Domain",
+                "Group",
+                "User",
+                "Location",
+                "Template",
             ]
             .map(Allow::kind)
             .to_vec(),
@@ -39,7 +47,9 @@ fn component(name: &str, more: &str) -> String {
 
 fn location(name: &str, targets: &[&str]) -> String {
     let targets: String = targets.iter().map(|target| format!("    - {target}\n")).collect();
-    format!("apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:\n{targets}")
+    format!(
+        "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:\n{targets}"
+    )
 }
 
 async fn refs(catalog: &Catalog) -> Vec<String> {

@@ -79,14 +79,19 @@ fn target(cx: &Context, input: &Input) -> Result<String, ActionError> {
             Ok(located.forge.web_url(&located.source, false))
         }
         (None, None) => Err(ActionError::Input(
-            "one of catalogInfoUrl and repoContentsUrl is needed; check the output of the step that publishes".to_owned(),
+            "one of catalogInfoUrl and repoContentsUrl is needed; check the output of the step that publishes"
+                .to_owned(),
         )),
     }
 }
 
 /// What a file is about: its first Component, else its first entity; generated Locations only where nothing else is.
 fn main_entity(entities: &[Entity]) -> Option<EntityRef> {
-    let own = || entities.iter().filter(|entity| !entity.name().starts_with("generated-"));
+    let own = || {
+        entities
+            .iter()
+            .filter(|entity| !entity.name().starts_with("generated-"))
+    };
     own()
         .find(|entity| entity.kind().eq_ignore_ascii_case("component"))
         .or_else(|| own().next())
@@ -102,12 +107,20 @@ mod tests {
     fn a_component_comes_first() {
         let entities = |list: &[(&str, &str)]| -> Vec<Entity> {
             list.iter()
-                .map(|(kind, name)| Entity { body: json!({"kind": kind, "metadata": {"name": name}}) })
+                .map(|(kind, name)| Entity {
+                    body: json!({"kind": kind, "metadata": {"name": name}}),
+                })
                 .collect()
         };
         for (list, expected) in [
-            (&[("Location", "generated-1"), ("System", "s"), ("Component", "Demo")][..], Some("component:default/demo")),
-            (&[("Location", "generated-1"), ("System", "s")], Some("system:default/s")),
+            (
+                &[("Location", "generated-1"), ("System", "s"), ("Component", "Demo")][..],
+                Some("component:default/demo"),
+            ),
+            (
+                &[("Location", "generated-1"), ("System", "s")],
+                Some("system:default/s"),
+            ),
             (&[("Location", "generated-1")], Some("location:default/generated-1")),
             (&[], None),
         ] {

@@ -46,7 +46,10 @@ impl Action for CreateArgocdApp {
 
     async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
         if let Some(problem) = name_problem(&input.app_name) {
-            return Err(ActionError::Input(format!("\"{}\" is no name for an Application. {problem}", input.app_name)));
+            return Err(ActionError::Input(format!(
+                "\"{}\" is no name for an Application. {problem}",
+                input.app_name
+            )));
         }
         let step = match &cx.iteration {
             Some(iteration) => format!("{}[{iteration}]", cx.step_id),
@@ -70,7 +73,11 @@ impl Action for CreateArgocdApp {
         cx.log(format!("  namespace  {}", new.app_namespace));
         let created = cx.outside.gitops.create(&new).await?;
         cx.effect(EffectKind::Application, &new.app_name, None).await?;
-        cx.log(if created.already { "It was created by an earlier run of this step" } else { "Created" });
+        cx.log(if created.already {
+            "It was created by an earlier run of this step"
+        } else {
+            "Created"
+        });
         Ok(Output {})
     }
 
@@ -78,12 +85,23 @@ impl Action for CreateArgocdApp {
         let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
             return Vec::new();
         };
-        let problem = |message| vec![InputProblem { key: "appName", message }];
+        let problem = |message| {
+            vec![InputProblem {
+                key: "appName",
+                message,
+            }]
+        };
         if let Some(reason) = name_problem(name) {
             return problem(format!("Kubernetes would refuse the name \"{name}\". {reason}"));
         }
-        match outside.gitops.exists(input["argoInstance"].as_str().unwrap_or_default(), name).await {
-            Ok(true) => problem(format!("The name is taken: there is an Application {name} in Argo CD already. Choose another.")),
+        match outside
+            .gitops
+            .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
+            .await
+        {
+            Ok(true) => problem(format!(
+                "The name is taken: there is an Application {name} in Argo CD already. Choose another."
+            )),
             _ => Vec::new(),
         }
     }

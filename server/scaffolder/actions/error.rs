@@ -13,7 +13,11 @@ pub enum ActionError {
     Input(String),
     /// A file or the workspace is too large; `setting` raises the limit.
     #[error("{what} is larger than the limit of {limit} bytes ({setting})")]
-    Limit { what: String, limit: u64, setting: &'static str },
+    Limit {
+        what: String,
+        limit: u64,
+        setting: &'static str,
+    },
     #[error("{file}: {error}")]
     Template { file: String, error: ExpressionError },
     #[error(transparent)]
@@ -40,7 +44,10 @@ impl ActionError {
         match self {
             Self::Input(_) | Self::Workspace(_) | Self::Limit { .. } => "InputError",
             Self::Scm(ScmError::NotFound { .. }) => "NotFoundError",
-            Self::Scm(ScmError::Conflict { .. }) | Self::GitOps { source: GitOpsError::Conflict { .. } } => "ConflictError",
+            Self::Scm(ScmError::Conflict { .. })
+            | Self::GitOps {
+                source: GitOpsError::Conflict { .. },
+            } => "ConflictError",
             _ => "Error",
         }
     }

@@ -37,7 +37,13 @@ impl Action for FetchPlain {
         let worker = cx.clone();
         let count = tokio::task::spawn_blocking(move || {
             for file in &files {
-                place(&worker, &format!("{target}/{}", file.path).trim_start_matches('/').to_owned(), file, &file.content, true)?;
+                place(
+                    &worker,
+                    &format!("{target}/{}", file.path).trim_start_matches('/').to_owned(),
+                    file,
+                    &file.content,
+                    true,
+                )?;
             }
             Ok::<_, ActionError>(files.len())
         })

@@ -61,11 +61,16 @@ impl Plan {
             Some(Value::Bool(true)) => Some(".njk".to_owned()),
             Some(Value::String(text)) if text.starts_with('.') => Some(text.clone()),
             Some(Value::String(text)) => Some(format!(".{text}")),
-            Some(_) => return Err(ActionError::Input("templateFileExtension must be a text or true".to_owned())),
+            Some(_) => {
+                return Err(ActionError::Input(
+                    "templateFileExtension must be a text or true".to_owned(),
+                ));
+            }
         };
         if extension.is_some() && (input.cookiecutter_compat || !input.copy_without_templating.is_empty()) {
             return Err(ActionError::Input(
-                "templateFileExtension cannot be used together with copyWithoutTemplating or cookiecutterCompat".to_owned(),
+                "templateFileExtension cannot be used together with copyWithoutTemplating or cookiecutterCompat"
+                    .to_owned(),
             ));
         }
         let mut raw = GlobSetBuilder::new();
@@ -79,7 +84,11 @@ impl Plan {
                 raw.add(below);
             }
         }
-        let root = if input.cookiecutter_compat { "cookiecutter" } else { "values" };
+        let root = if input.cookiecutter_compat {
+            "cookiecutter"
+        } else {
+            "values"
+        };
         Ok(Self {
             target: input.target_path.clone().unwrap_or_default(),
             context: json!({root: input.values}),
@@ -89,7 +98,9 @@ impl Plan {
                 cookiecutter: input.cookiecutter_compat,
                 ..FileOptions::default()
             },
-            raw: raw.build().map_err(|error| ActionError::Input(format!("copyWithoutTemplating: {error}")))?,
+            raw: raw
+                .build()
+                .map_err(|error| ActionError::Input(format!("copyWithoutTemplating: {error}")))?,
             extension,
             replace: input.replace,
         })
@@ -103,8 +114,10 @@ impl Plan {
                 path = short.to_owned();
             }
         }
-        let rendered = render_template(&path, &self.context, &self.options)
-            .map_err(|error| ActionError::Template { file: format!("the name of {}", file.path), error })?;
+        let rendered = render_template(&path, &self.context, &self.options).map_err(|error| ActionError::Template {
+            file: format!("the name of {}", file.path),
+            error,
+        })?;
         let skipped = rendered.is_empty() || rendered.starts_with('/') || rendered.contains("//");
         Ok((!skipped).then_some(rendered))
     }
@@ -117,8 +130,11 @@ impl Plan {
         };
         match std::str::from_utf8(&file.content) {
             Ok(text) if wanted && file.link.is_none() && !looks_binary(&file.content) => {
-                let rendered = render_template(text, &self.context, &self.options)
-                    .map_err(|error| ActionError::Template { file: file.path.clone(), error })?;
+                let rendered =
+                    render_template(text, &self.context, &self.options).map_err(|error| ActionError::Template {
+                        file: file.path.clone(),
+                        error,
+                    })?;
                 Ok(rendered.into_bytes())
             }
             _ => Ok(file.content.to_vec()),
@@ -137,7 +153,8 @@ fn looks_binary(content: &[u8]) -> bool {
 #[async_trait::async_trait]
 impl Action for FetchTemplate {
     const ID: &'static str = "fetch:template";
-    const DESCRIPTION: &'static str = "Copies a folder of a repository into the workspace and renders names and contents.";
+    const DESCRIPTION: &'static str =
+        "Copies a folder of a repository into the workspace and renders names and contents.";
     const EXAMPLES: &'static [Example] = &[Example {
         description: "Render the skeleton that lies beside the template",
         example: "steps:\n  - id: template\n    action: fetch:template\n    input:\n      url: ./skeleton\n      values:\n        name: ${{ parameters.name }}\n",
@@ -155,7 +172,9 @@ impl Action for FetchTemplate {
             .map_err(|error| ActionError::Failed(format!("rendering broke off: {error}")))??;
         match kept {
             0 => cx.log(format!("Rendered {written} files")),
-            kept => cx.log(format!("Rendered {written} files; {kept} were there and stay as they are")),
+            kept => cx.log(format!(
+                "Rendered {written} files; {kept} were there and stay as they are"
+            )),
         }
         Ok(Output {})
     }
@@ -214,8 +233,16 @@ mod tests {
     fn names_and_contents_are_rendered() {
         let plan = plan(json!({"values": {"name": "demo", "empty": ""}, "copyWithoutTemplating": ["raw/*", "*.png"]}));
         for (path, content, expected) in [
-            ("${{ values.name }}.txt", "Hi ${{ values.name }}, {{ stays }}", Some(("demo.txt", "Hi demo, {{ stays }}"))),
-            ("raw/${{values.name}}", "${{ values.name }}", Some(("raw/demo", "${{ values.name }}"))),
+            (
+                "${{ values.name }}.txt",
+                "Hi ${{ values.name }}, {{ stays }}",
+                Some(("demo.txt", "Hi demo, {{ stays }}")),
+            ),
+            (
+                "raw/${{values.name}}",
+                "${{ values.name }}",
+                Some(("raw/demo", "${{ values.name }}")),
+            ),
             ("${{ values.empty }}", "x", None),
             ("${{ values.empty }}/x", "x", None),
             ("a/${{ values.empty }}/x", "x", None),
@@ -242,7 +269,11 @@ mod tests {
     #[test]
     fn binary_files_are_copied() {
         let plan = plan(json!({"values": {"name": "demo"}}));
-        for content in [&b"\x89PNG\r\n\x1a\n\0${{ values.name }}"[..], b"\xff\xfe${{ values.name }}", b"%PDF-${{ values.name }}"] {
+        for content in [
+            &b"\x89PNG\r\n\x1a\n\0${{ values.name }}"[..],
+            b"\xff\xfe${{ values.name }}",
+            b"%PDF-${{ values.name }}",
+        ] {
             assert_eq!(plan.content(&file("x", content)).unwrap(), content);
         }
     }

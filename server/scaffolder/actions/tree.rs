@@ -14,8 +14,15 @@ const TREE_LIMIT: u64 = 256 * 1024 * 1024;
 pub async fn read_folder(cx: &Context, url: &str) -> Result<Vec<TreeFile>, ActionError> {
     let located = cx.locate(url)?;
     let commit = cx.pin(&located).await?;
-    cx.log(format!("Reading {} at {}", located.forge.web_url(&located.source, true), &commit[..commit.len().min(10)]));
-    let tree = located.forge.read_tree(&located.source.repository, &commit, TREE_LIMIT).await?;
+    cx.log(format!(
+        "Reading {} at {}",
+        located.forge.web_url(&located.source, true),
+        &commit[..commit.len().min(10)]
+    ));
+    let tree = located
+        .forge
+        .read_tree(&located.source.repository, &commit, TREE_LIMIT)
+        .await?;
     let prefix = match located.source.path.as_str() {
         "" => String::new(),
         path => format!("{path}/"),
@@ -50,7 +57,10 @@ fn check(file: &TreeFile, limit: u64) -> Result<(), ActionError> {
         });
     }
     if file.path.split('/').any(|segment| segment.eq_ignore_ascii_case(".git")) {
-        return Err(ActionError::Input(format!("{} lies in a .git folder, which a skeleton may not have", file.path)));
+        return Err(ActionError::Input(format!(
+            "{} lies in a .git folder, which a skeleton may not have",
+            file.path
+        )));
     }
     if let Some(target) = &file.link {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -81,7 +91,9 @@ fn link(cx: &Context, path: &str, place: &Path, target: &str) -> Result<(), Acti
     // From its final place, which rendering may have moved.
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     if target.starts_with('/') || join(folder, target).is_none() {
-        return Err(ActionError::Input(format!("{path} is a symbolic link to {target}, which leads out of the workspace")));
+        return Err(ActionError::Input(format!(
+            "{path} is a symbolic link to {target}, which leads out of the workspace"
+        )));
     }
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;

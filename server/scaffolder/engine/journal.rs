@@ -94,9 +94,12 @@ impl Journal {
         match value {
             Value::String(text) => Value::String(self.clean(text)),
             Value::Array(items) => items.iter().map(|item| self.clean_value(item)).collect(),
-            Value::Object(fields) => {
-                Value::Object(fields.iter().map(|(key, value)| (self.clean(key), self.clean_value(value))).collect())
-            }
+            Value::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .map(|(key, value)| (self.clean(key), self.clean_value(value)))
+                    .collect(),
+            ),
             other => other.clone(),
         }
     }
@@ -169,9 +172,9 @@ pub fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         // 08 connection, 40 deadlock, 53 resources, 57 shutdown and start.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
-        }
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))),
         _ => false,
     }
 }

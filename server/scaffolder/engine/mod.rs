@@ -13,3 +13,6 @@ pub use journal::Journal;
 pub use redaction::Redactor;
 pub use worker::run_worker;
 pub use workspace::{Workspace, WorkspaceError, write_file};
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,13 @@ impl Redactor {
     /// Hides a secret: as it is, its lines, and as base64, URL and JSON write it.
     pub fn hide(&self, secret: &str) {
         let mut forms = vec![secret.to_owned(), secret.trim().to_owned()];
-        forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= 8).map(str::to_owned));
+        forms.extend(
+            secret
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.len() >= 8)
+                .map(str::to_owned),
+        );
         if secret.len() >= 4 {
             forms.push(STANDARD.encode(secret));
             forms.push(URL_SAFE_NO_PAD.encode(secret));
@@ -57,7 +63,10 @@ impl Redactor {
         match (rendered, otherwise) {
             (Value::String(text), Value::String(other)) if text == other => {}
             (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
-                items.iter().zip(others).for_each(|(item, other)| self.hide_differences(item, other));
+                items
+                    .iter()
+                    .zip(others)
+                    .for_each(|(item, other)| self.hide_differences(item, other));
             }
             (Value::Object(fields), Value::Object(others)) => {
                 for (key, value) in fields {
@@ -74,7 +83,11 @@ impl Redactor {
     pub fn text(&self, text: &str) -> String {
         let hidden = self.0.read().unwrap_or_else(PoisonError::into_inner);
         hidden.iter().fold(text.to_owned(), |text, secret| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+            if text.contains(secret.as_str()) {
+                text.replace(secret.as_str(), MASK)
+            } else {
+                text
+            }
         })
     }
 }
@@ -84,9 +97,12 @@ pub fn stand_ins(secrets: &Value) -> Value {
     match secrets {
         Value::String(text) => Value::String(format!("stand-in-{}", text.len())),
         Value::Array(items) => items.iter().map(stand_ins).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), stand_ins(value))).collect())
-        }
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), stand_ins(value)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }

@@ -13,7 +13,9 @@ pub enum Standing {
 
 /// Renders a value of a template: an expression alone keeps its type, `None` is undefined.
 pub fn render(template: &Value, context: &Value, standing: Standing) -> Result<Option<Value>, ExpressionError> {
-    expressions::render_value(template, context, &Options { failed: standing == Standing::Failed, ..Options::default() })
+    let mut options = Options::default();
+    options.failed = Some(standing == Standing::Failed);
+    expressions::render_value(template, context, &options)
 }
 
 /// The answer of an `if`: without one it is yes, unless an earlier step failed.
@@ -21,7 +23,9 @@ pub fn condition(condition: Option<&Value>, context: &Value, standing: Standing)
     match condition {
         None => Ok(standing == Standing::Fine),
         Some(condition) if standing == Standing::Failed && !asks_status(condition) => Ok(false),
-        Some(condition) => Ok(render(condition, context, standing)?.as_ref().is_some_and(expressions::is_truthy)),
+        Some(condition) => Ok(render(condition, context, standing)?
+            .as_ref()
+            .is_some_and(expressions::is_truthy)),
     }
 }
 
@@ -55,11 +59,18 @@ pub fn drop_unwanted(mut output: Value) -> Value {
 pub fn iterations(each: &Value) -> Option<Vec<Value>> {
     match each {
         Value::Array(items) => Some(
-            items.iter().enumerate().map(|(key, value)| json!({"key": key.to_string(), "value": value})).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(key, value)| json!({"key": key.to_string(), "value": value}))
+                .collect(),
         ),
-        Value::Object(fields) => {
-            Some(fields.iter().map(|(key, value)| json!({"key": key, "value": value})).collect())
-        }
+        Value::Object(fields) => Some(
+            fields
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": value}))
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -84,17 +95,21 @@ mod tests {
 
     #[test]
     fn each_takes_lists_and_objects() {
+        assert_eq!(iterations(&json!(["a"])), Some(vec![json!({"key": "0", "value": "a"})]));
         assert_eq!(
-            iterations(&json!(["a"])),
-            Some(vec![json!({"key": "0", "value": "a"})])
+            iterations(&json!({"k": 1})),
+            Some(vec![json!({"key": "k", "value": 1})])
         );
-        assert_eq!(iterations(&json!({"k": 1})), Some(vec![json!({"key": "k", "value": 1})]));
         assert_eq!(iterations(&json!("text")), None);
     }
 
     #[test]
     fn unwanted_links_are_left_out() {
-        let output = json!({"links": [{"title": "a", "if": false}, {"title": "b", "if": true}, {"title": "c"}], "own": 1});
-        assert_eq!(drop_unwanted(output), json!({"links": [{"title": "b"}, {"title": "c"}], "own": 1}));
+        let output =
+            json!({"links": [{"title": "a", "if": false}, {"title": "b", "if": true}, {"title": "c"}], "own": 1});
+        assert_eq!(
+            drop_unwanted(output),
+            json!({"links": [{"title": "b"}, {"title": "c"}], "own": 1})
+        );
     }
 }

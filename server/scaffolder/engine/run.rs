@@ -40,7 +40,13 @@ pub(super) async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: Can
     let secrets = scaffolder.vault().open(&claimed);
     let environment = &scaffolder.settings().environment_secrets;
     let redactor = Redactor::new(&json!([secrets.as_ref().ok(), environment]));
-    let journal = Arc::new(Journal::new(scaffolder.db().clone(), scaffolder.clock().clone(), id, owner, redactor));
+    let journal = Arc::new(Journal::new(
+        scaffolder.db().clone(),
+        scaffolder.clock().clone(),
+        id,
+        owner,
+        redactor,
+    ));
     let done = CancellationToken::new();
     let _companions = Companions::start(&scaffolder, &journal, owner, id, &done);
     let run = go(scaffolder.clone(), claimed, journal.clone(), secrets);
@@ -118,12 +124,19 @@ async fn go(
 ) -> Result<(), WriteError> {
     let secrets = match secrets {
         Ok(secrets) => secrets,
-        Err(message) => return journal.write(end_failed(&journal, &Failure { name: "Error", message })).await,
+        Err(message) => {
+            return journal
+                .write(end_failed(&journal, &Failure { name: "Error", message }))
+                .await;
+        }
     };
     let workspace = match open_workspace(&scaffolder, &claimed).await {
         Ok(workspace) => Arc::new(workspace),
         Err(error) => {
-            let failure = Failure { name: "Error", message: error.to_string() };
+            let failure = Failure {
+                name: "Error",
+                message: error.to_string(),
+            };
             return journal.write(end_failed(&journal, &failure)).await;
         }
     };
@@ -132,7 +145,9 @@ async fn go(
         None => None,
     };
     let id = claimed.id;
-    let records = journal.read(|db| async move { queries::list_steps(&db, id).await }).await?;
+    let records = journal
+        .read(|db| async move { queries::list_steps(&db, id).await })
+        .await?;
     let mut run = Run {
         scaffolder,
         claimed,
@@ -174,7 +189,10 @@ impl Run {
             }
             StepStatus::Skipped => Ok(()),
             StepStatus::Failed | StepStatus::Cancelled => {
-                let message = record.reason.clone().unwrap_or_else(|| format!("Step {} failed", record.id));
+                let message = record
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| format!("Step {} failed", record.id));
                 self.failure.get_or_insert(Failure { name: "Error", message });
                 Ok(())
             }
@@ -183,7 +201,11 @@ impl Run {
     }
 
     pub fn standing(&self) -> Standing {
-        if self.failure.is_some() { Standing::Failed } else { Standing::Fine }
+        if self.failure.is_some() {
+            Standing::Failed
+        } else {
+            Standing::Fine
+        }
     }
 
     /// What expressions see; secrets only where `secrets` is given, which is never so for the output.
@@ -210,7 +232,13 @@ impl Run {
     pub async fn end_step(&mut self, mut write: Write) -> Result<(), WriteError> {
         let succeeded = matches!(
             &write.step,
-            Some(StepWrite::Iterated { .. } | StepWrite::End { status: StepStatus::Completed, .. })
+            Some(
+                StepWrite::Iterated { .. }
+                    | StepWrite::End {
+                        status: StepStatus::Completed,
+                        ..
+                    }
+            )
         );
         let mut fingerprint = self.stored;
         if succeeded {
@@ -234,15 +262,28 @@ impl Run {
             Some(StepWrite::End { position, .. }) => position,
             // The step is still running and will fail of it.
             _ => {
-                self.failure.get_or_insert(Failure { name: "InputError", message: error.to_string() });
+                self.failure.get_or_insert(Failure {
+                    name: "InputError",
+                    message: error.to_string(),
+                });
                 return Ok(());
             }
         };
         let index = usize::try_from(position).unwrap_or_default();
         let step_id = self.spec().steps[index].id.clone();
         let message = error.to_string();
-        let write = step::failed(&self.journal, &step_id, position, None, &message, self.scaffolder.clock().now());
-        self.failure.get_or_insert(Failure { name: "InputError", message });
+        let write = step::failed(
+            &self.journal,
+            &step_id,
+            position,
+            None,
+            &message,
+            self.scaffolder.clock().now(),
+        );
+        self.failure.get_or_insert(Failure {
+            name: "InputError",
+            message,
+        });
         self.outputs.remove(&step_id);
         self.journal.write(write).await
     }
@@ -252,7 +293,11 @@ impl Run {
         let (workspace, stored) = (self.workspace.clone(), self.stored);
         tokio::task::spawn_blocking(move || {
             let now = workspace.fingerprint()?;
-            if stored == Some(now) { Ok(None) } else { Ok(Some((now, workspace.archive()?))) }
+            if stored == Some(now) {
+                Ok(None)
+            } else {
+                Ok(Some((now, workspace.archive()?)))
+            }
         })
         .await
         .map_err(|error| WorkspaceError::Io(std::io::Error::other(error)))?
@@ -264,9 +309,14 @@ impl Run {
         }
         let rendered = rendering::render(&self.spec().output, &self.context(None, None), Standing::Fine);
         let output = match rendered {
-            Ok(output) => self.journal.clean_value(&rendering::drop_unwanted(output.unwrap_or(json!({})))),
+            Ok(output) => self
+                .journal
+                .clean_value(&rendering::drop_unwanted(output.unwrap_or(json!({})))),
             Err(error) => {
-                let failure = Failure { name: "InputError", message: format!("the template's output: {error}") };
+                let failure = Failure {
+                    name: "InputError",
+                    message: format!("the template's output: {error}"),
+                };
                 return self.journal.write(end_failed(&self.journal, &failure)).await;
             }
         };
@@ -278,7 +328,11 @@ impl Run {
         };
         let write = Write {
             events: vec![event],
-            end: Some(End { status: TaskStatus::Completed, output: Some(output), error: None }),
+            end: Some(End {
+                status: TaskStatus::Completed,
+                output: Some(output),
+                error: None,
+            }),
             ..Write::default()
         };
         self.journal.write(write).await
@@ -293,7 +347,11 @@ fn end_failed(journal: &Journal, failure: &Failure) -> Write {
     event.body["error"] = error.clone();
     Write {
         events: vec![event],
-        end: Some(End { status: TaskStatus::Failed, output: None, error: Some(error) }),
+        end: Some(End {
+            status: TaskStatus::Failed,
+            output: None,
+            error: Some(error),
+        }),
         ..Write::default()
     }
 }

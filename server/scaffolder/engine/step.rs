@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::Journal;
 use super::redaction::stand_ins;
 use super::rendering::{self, Standing};
 use super::run::{Failure, Run, is_final};
-use super::Journal;
 use crate::scaffolder::actions::{ActionError, Context};
 use crate::scaffolder::model::{Step, StepRecord, StepStatus};
 use crate::scaffolder::queries::{StepWrite, Write, WriteError};
@@ -16,12 +16,19 @@ use crate::scaffolder::queries::{StepWrite, Write, WriteError};
 enum Outcome {
     /// Its `if` says no.
     Unwanted,
-    Done { output: Value, digest: String },
+    Done {
+        output: Value,
+        digest: String,
+    },
 }
 
 pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), WriteError> {
     let position = record.position;
-    let Some(step) = usize::try_from(position).ok().and_then(|index| run.spec().steps.get(index)).cloned() else {
+    let Some(step) = usize::try_from(position)
+        .ok()
+        .and_then(|index| run.spec().steps.get(index))
+        .cloned()
+    else {
         return Ok(());
     };
     let standing = run.standing();
@@ -79,7 +86,10 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
         Err(ActionError::Write(error)) if is_final(&error) => return Err(error),
         Err(error) => {
             let message = run.journal.clean(&error.to_string());
-            run.failure.get_or_insert(Failure { name: error.name(), message: message.clone() });
+            run.failure.get_or_insert(Failure {
+                name: error.name(),
+                message: message.clone(),
+            });
             failed(&run.journal, &step.id, position, Some(error.name()), &message, now)
         }
     };
@@ -132,7 +142,10 @@ fn wanted_after_failure(run: &Run, step: &Step) -> bool {
 
 /// What a step's `if`, `each` and `input` see: everything, secrets too.
 fn secret_context(run: &Run, each: Option<&Value>) -> Value {
-    run.context(each, Some((&run.secrets, &run.scaffolder.settings().environment_secrets)))
+    run.context(
+        each,
+        Some((&run.secrets, &run.scaffolder.settings().environment_secrets)),
+    )
 }
 
 /// The outputs of the iterations become lists: `{name: [first, second, …]}`.
@@ -147,7 +160,11 @@ async fn run_each(
         .map_err(|error| ActionError::Input(format!("each of step {}: {error}", step.id)))?
         .unwrap_or_default();
     let iterations = rendering::iterations(&rendered).ok_or_else(|| {
-        ActionError::Input(format!("each of step {} must be a list or an object, it is {}", step.id, kind(&rendered)))
+        ActionError::Input(format!(
+            "each of step {} must be a list or an object, it is {}",
+            step.id,
+            kind(&rendered)
+        ))
     })?;
     let mut digests = Sha256::new();
     let mut done = record.iterations.clone();
@@ -163,7 +180,10 @@ async fn run_each(
             }
         }
         let write = Write {
-            step: Some(StepWrite::Iterated { position: record.position, iterations: json!(done) }),
+            step: Some(StepWrite::Iterated {
+                position: record.position,
+                iterations: json!(done),
+            }),
             ..Write::default()
         };
         run.end_step(write).await?;
@@ -180,29 +200,41 @@ async fn run_each(
             }
         }
     }
-    Ok(Outcome::Done { output: Value::Object(output), digest: hex::encode(digests.finalize()) })
+    Ok(Outcome::Done {
+        output: Value::Object(output),
+        digest: hex::encode(digests.finalize()),
+    })
 }
 
-async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, standing: Standing) -> Result<Outcome, ActionError> {
+async fn run_once(
+    run: &mut Run,
+    step: &Step,
+    each: Option<&Value>,
+    standing: Standing,
+) -> Result<Outcome, ActionError> {
     let context = secret_context(run, each);
     let key = each.and_then(|each| each["key"].as_str());
     let wanted = rendering::condition(step.condition.as_ref(), &context, standing)
         .map_err(|error| ActionError::Input(format!("if of step {}: {error}", step.id)))?;
     if !wanted {
         if let Some(key) = key {
-            run.journal.log(Some(&step.id), &format!("Skipping iteration {key} because its if condition was false"));
+            run.journal.log(
+                Some(&step.id),
+                &format!("Skipping iteration {key} because its if condition was false"),
+            );
         }
         return Ok(Outcome::Unwanted);
     }
-    let action = run
-        .scaffolder
-        .actions()
-        .find(&step.action)
-        .cloned()
-        .ok_or_else(|| ActionError::Input(format!("the action {} is not installed; /create/actions lists those that are", step.action)))?;
+    let action = run.scaffolder.actions().find(&step.action).cloned().ok_or_else(|| {
+        ActionError::Input(format!(
+            "the action {} is not installed; /create/actions lists those that are",
+            step.action
+        ))
+    })?;
     let input = render_input(run, step, each, &context, standing)?;
     if let Some(key) = key {
-        run.journal.log(Some(&step.id), &format!("Running {}[{key}]", step.action));
+        run.journal
+            .log(Some(&step.id), &format!("Running {}[{key}]", step.action));
     }
     let digest = hex::encode(Sha256::digest(run.journal.clean_value(&input).to_string()));
     let cx = Context {
@@ -221,7 +253,10 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, standing: St
         db: run.scaffolder.db().clone(),
     };
     let output = action.run(&cx, input).await?;
-    Ok(Outcome::Done { output: run.journal.clean_value(&output), digest })
+    Ok(Outcome::Done {
+        output: run.journal.clean_value(&output),
+        digest,
+    })
 }
 
 /// The input, and with it every text that was made of a secret: those that come out differently with other secrets.

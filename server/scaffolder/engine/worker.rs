@@ -78,7 +78,11 @@ impl Running {
     }
 }
 
-async fn start_due(scaffolder: &Scaffolder, running: &mut Running, stop: &CancellationToken) -> Result<(), sqlx::Error> {
+async fn start_due(
+    scaffolder: &Scaffolder,
+    running: &mut Running,
+    stop: &CancellationToken,
+) -> Result<(), sqlx::Error> {
     while running.ids.len() < scaffolder.settings().concurrent_tasks {
         let ids: Vec<Uuid> = running.ids.values().copied().collect();
         let owner = new_id(scaffolder.clock());

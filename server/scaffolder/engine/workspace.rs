@@ -104,7 +104,12 @@ impl Workspace {
         let mut files = Vec::new();
         for (path, metadata) in self.entries()? {
             if !metadata.is_dir() {
-                files.push(path.strip_prefix(self.path()).unwrap_or(&path).to_string_lossy().into_owned());
+                files.push(
+                    path.strip_prefix(self.path())
+                        .unwrap_or(&path)
+                        .to_string_lossy()
+                        .into_owned(),
+                );
             }
         }
         Ok(files)
@@ -121,7 +126,12 @@ impl Workspace {
             for number in [metadata.len(), metadata.ino(), u64::from(metadata.mode())] {
                 digest.update(number.to_le_bytes());
             }
-            for number in [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()] {
+            for number in [
+                metadata.mtime(),
+                metadata.mtime_nsec(),
+                metadata.ctime(),
+                metadata.ctime_nsec(),
+            ] {
                 digest.update(number.to_le_bytes());
             }
         }
@@ -157,7 +167,10 @@ pub fn write_file(place: &Path, content: &[u8], executable: bool) -> io::Result<
         fs::remove_file(place)?;
     }
     fs::write(place, content)?;
-    fs::set_permissions(place, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))
+    fs::set_permissions(
+        place,
+        fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }),
+    )
 }
 
 #[cfg(test)]
@@ -212,6 +225,9 @@ mod tests {
     fn a_workspace_over_its_limit_is_refused() {
         let workspace = workspace(None);
         write_file(&workspace.path().join("big"), &[b'x'; 1025], false).unwrap();
-        assert!(matches!(workspace.fingerprint(), Err(WorkspaceError::TooLarge { limit: 1024 })));
+        assert!(matches!(
+            workspace.fingerprint(),
+            Err(WorkspaceError::TooLarge { limit: 1024 })
+        ));
     }
 }

@@ -9,7 +9,8 @@ mod write;
 pub use events::{find_completion, find_intent, list_effects, list_events};
 pub use lease::{CHANNEL, Claimed, beat, claim, release};
 pub use tasks::{
-    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks, purge_workspaces, retry,
+    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks,
+    purge_workspaces, retry,
 };
 pub use write::{End, NewEffect, NewEvent, NewIntent, StepWrite, Write, WriteError, apply};
 

@@ -70,8 +70,18 @@ pub async fn stream(
     }
     first.extend(around(&view)?);
     let first = futures::stream::iter(first.into_iter().map(Ok::<_, Infallible>));
-    let rest = changes(Live { scaffolder, caller, shell, id }, after);
-    Ok(Sse::new(first.chain(rest)).keep_alive(KeepAlive::default()).into_response())
+    let rest = changes(
+        Live {
+            scaffolder,
+            caller,
+            shell,
+            id,
+        },
+        after,
+    );
+    Ok(Sse::new(first.chain(rest))
+        .keep_alive(KeepAlive::default())
+        .into_response())
 }
 
 struct Live {
@@ -108,12 +118,23 @@ impl Live {
         if event.kind == EventKind::Log && event.step_status().is_none() {
             let position = self.position(event).await?;
             let name = position.map_or("task-line".to_owned(), |position| format!("log-{position}"));
-            frames.push(frame(&name, &LogLine { line: &Line::new(event) })?.id(numbered));
+            frames.push(
+                frame(
+                    &name,
+                    &LogLine {
+                        line: &Line::new(event),
+                    },
+                )?
+                .id(numbered),
+            );
             return Ok(frames);
         }
         let task = self.scaffolder.get_task(&self.caller, self.id).await?;
         // Steps are shown as of this event; later lines come as messages of their own.
-        let shell = Shell { now: self.scaffolder.clock().now(), ..self.shell.clone() };
+        let shell = Shell {
+            now: self.scaffolder.clock().now(),
+            ..self.shell.clone()
+        };
         let events = self.scaffolder.all_events(self.id).await?;
         let known: Vec<Event> = events.into_iter().filter(|known| known.id <= event.id).collect();
         let view = self.scaffolder.view_of(task, &known, shell.now).await?;

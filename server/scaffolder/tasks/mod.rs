@@ -70,7 +70,11 @@ fn address(status: &str, everybody: bool, number: i64) -> String {
         query.append_pair("page", &number.to_string());
     }
     let query = query.finish();
-    if query.is_empty() { "/create/tasks".to_owned() } else { format!("/create/tasks?{query}") }
+    if query.is_empty() {
+        "/create/tasks".to_owned()
+    } else {
+        format!("/create/tasks?{query}")
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,12 +112,29 @@ async fn list(
     ];
     let mut filters: Vec<Filter> = labels
         .into_iter()
-        .map(|(status, label)| Filter { href: address(status, everybody, 1), label, current: status == word })
+        .map(|(status, label)| Filter {
+            href: address(status, everybody, 1),
+            label,
+            current: status == word,
+        })
         .collect();
     if caller.is_admin() {
-        filters.push(Filter { href: address(word, !everybody, 1), label: "Everybody's", current: everybody });
+        filters.push(Filter {
+            href: address(word, !everybody, 1),
+            label: "Everybody's",
+            current: everybody,
+        });
     }
-    page(&TasksPage { shell, tasks, total, status: word, filters, everybody, number, pages: (total + PAGE - 1) / PAGE })
+    page(&TasksPage {
+        shell,
+        tasks,
+        total,
+        status: word,
+        filters,
+        everybody,
+        number,
+        pages: (total + PAGE - 1) / PAGE,
+    })
 }
 
 #[derive(askama::Template)]
@@ -125,7 +146,8 @@ struct TaskPage {
 
 /// Task ids are uuids; anything else names no task.
 fn task_id(text: &str) -> Result<Uuid, Error> {
-    text.parse().map_err(|_| Error::NotFound("There is no such task. It may have been removed.".to_owned()))
+    text.parse()
+        .map_err(|_| Error::NotFound("There is no such task. It may have been removed.".to_owned()))
 }
 
 impl Scaffolder {

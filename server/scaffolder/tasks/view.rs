@@ -90,7 +90,9 @@ impl Line {
 
 impl StepView {
     fn new(record: &StepRecord, events: &[Event]) -> Self {
-        let ours = events.iter().filter(|event| event.step_id() == Some(record.id.as_str()));
+        let ours = events
+            .iter()
+            .filter(|event| event.step_id() == Some(record.id.as_str()));
         let time = match (record.status, record.started_at, record.finished_at) {
             (StepStatus::Waiting, ..) => "waiting".to_owned(),
             (StepStatus::Processing, ..) => "running".to_owned(),
@@ -173,7 +175,9 @@ impl TaskView {
         let steps: Vec<StepView> = records.iter().map(|record| StepView::new(record, events)).collect();
         let template = EntityRef::parse(&task.template_ref, Some("template"), None).ok();
         let started = task.started_at.unwrap_or(task.created_at);
-        let ended = task.finished_at.or_else(|| (task.status == TaskStatus::Processing).then_some(now));
+        let ended = task
+            .finished_at
+            .or_else(|| (task.status == TaskStatus::Processing).then_some(now));
         let output = task.output.clone().unwrap_or_default();
         let id = task.id.to_string();
         Self {
@@ -184,7 +188,11 @@ impl TaskView {
             created_by: task.created_by.rsplit(['/', ':']).next().unwrap_or_default().to_owned(),
             created_at: task.created_at,
             elapsed: ended.map(|ended| duration((ended - started).max(Duration::zero()))),
-            error: task.error.as_ref().and_then(|error| error["message"].as_str()).map(str::to_owned),
+            error: task
+                .error
+                .as_ref()
+                .and_then(|error| error["message"].as_str())
+                .map(str::to_owned),
             summary: summary(&steps),
             progress: progress(&steps),
             makes: makes(records, effects, task.status, application_url),
@@ -216,7 +224,10 @@ fn summary(steps: &[StepView]) -> String {
         .filter_map(|state| {
             let of_them: Vec<&StepView> = steps.iter().filter(|step| step.state == *state).collect();
             let first = of_them.first()?;
-            Some((order(*state), format!("{} {}", of_them.len(), first.word().to_lowercase())))
+            Some((
+                order(*state),
+                format!("{} {}", of_them.len(), first.word().to_lowercase()),
+            ))
         })
         .collect::<std::collections::BTreeMap<_, _>>()
         .into_values()
@@ -238,8 +249,16 @@ fn order(state: StepStatus) -> u8 {
 fn progress(steps: &[StepView]) -> String {
     let at = steps
         .iter()
-        .position(|step| matches!(step.state, StepStatus::Processing | StepStatus::Failed | StepStatus::Cancelled))
-        .map_or_else(|| steps.iter().filter(|step| step.state != StepStatus::Waiting).count(), |index| index + 1);
+        .position(|step| {
+            matches!(
+                step.state,
+                StepStatus::Processing | StepStatus::Failed | StepStatus::Cancelled
+            )
+        })
+        .map_or_else(
+            || steps.iter().filter(|step| step.state != StepStatus::Waiting).count(),
+            |index| index + 1,
+        );
     format!("{at} of {}", steps.len())
 }
 
@@ -273,10 +292,19 @@ fn makes(
             StepStatus::Completed => "made".to_owned(),
             _ => "not created".to_owned(),
         };
-        let own: Vec<&Effect> =
-            effects.iter().filter(|effect| effect.kind == kind && effect.step_id == record.id).collect();
+        let own: Vec<&Effect> = effects
+            .iter()
+            .filter(|effect| effect.kind == kind && effect.step_id == record.id)
+            .collect();
         if own.is_empty() {
-            makes.push(Making { icon, label, made: false, name: String::new(), url: None, outlook });
+            makes.push(Making {
+                icon,
+                label,
+                made: false,
+                name: String::new(),
+                url: None,
+                outlook,
+            });
             continue;
         }
         for effect in own {
@@ -291,7 +319,14 @@ fn makes(
                 (EffectKind::Location, Some(entity)) => entity.to_owned(),
                 _ => effect.reference.clone(),
             };
-            makes.push(Making { icon, label, made: true, name, url: url.filter(|url| is_safe(url)), outlook: outlook.clone() });
+            makes.push(Making {
+                icon,
+                label,
+                made: true,
+                name,
+                url: url.filter(|url| is_safe(url)),
+                outlook: outlook.clone(),
+            });
         }
     }
     makes
@@ -378,7 +413,11 @@ pub fn log_text(events: &[Event]) -> String {
         .iter()
         .map(|event| {
             let step = event.step_id().map(|step| format!(" [{step}]")).unwrap_or_default();
-            format!("{}{step} {}\n", crate::scaffolder::model::iso(event.created_at), event.message())
+            format!(
+                "{}{step} {}\n",
+                crate::scaffolder::model::iso(event.created_at),
+                event.message()
+            )
         })
         .collect()
 }
@@ -404,7 +443,12 @@ mod tests {
 
     #[test]
     fn names_become_words() {
-        for (name, expected) in [("name", "Name"), ("appName", "App name"), ("app_name", "App name"), ("repo-url", "Repo url")] {
+        for (name, expected) in [
+            ("name", "Name"),
+            ("appName", "App name"),
+            ("app_name", "App name"),
+            ("repo-url", "Repo url"),
+        ] {
             assert_eq!(words(name), expected);
         }
     }

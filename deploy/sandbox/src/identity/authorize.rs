@@ -242,7 +242,11 @@ pub fn redirect(address: &str, pairs: &[(&str, &str)]) -> Response {
 }
 
 fn login_page(realm: &Realm, parameters: &Parameters, name: &str, problem: Option<&str>) -> Response {
-    let action = format!("/realms/{REALM}/login-actions/authenticate?{}", parameters.to_query());
+    let action = format!(
+        "{}/login-actions/authenticate?{}",
+        realm.settings.issuer,
+        parameters.to_query()
+    );
     let (note, invalid) = match problem {
         Some(text) => (
             format!(

@@ -131,7 +131,8 @@ fn end(realm: &Realm, login: Option<String>, target: Option<String>, parameters:
 
 fn confirmation(realm: &Realm, parameters: &Parameters) -> Response {
     let action = escape(&format!(
-        "/realms/{REALM}/protocol/openid-connect/logout/logout-confirm?{}",
+        "{}?{}",
+        realm.endpoint("logout/logout-confirm"),
         parameters.to_query()
     ));
     let main = format!(

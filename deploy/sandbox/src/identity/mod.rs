@@ -152,9 +152,13 @@ impl Realm {
     }
 
     fn page(&self, status: StatusCode, title: &str, main: &str) -> Response {
-        // Chromium applies `form-action` to the redirects after a form too, and those lead to the portal.
-        let portal =
-            url::Url::parse(&self.settings.portal_url).map_or(String::new(), |url| url.origin().ascii_serialization());
+        // Chromium applies `form-action` to the redirects after a form too, and those lead to the portal. The issuer is
+        // named, since the page may have been opened by another name of this machine.
+        let origins: Vec<String> = [&self.settings.issuer, &self.settings.portal_url]
+            .into_iter()
+            .filter_map(|url| url::Url::parse(url).ok())
+            .map(|url| url.origin().ascii_serialization())
+            .collect();
         let header = format!(
             "<header><span class=\"brand\">Sandbox</span><span class=\"tag\">realm {REALM}</span></header>\n\
              <h1>{}</h1>\n",
@@ -166,7 +170,7 @@ impl Realm {
             &title,
             &format!("/realms/{REALM}/style.css"),
             true,
-            &portal,
+            &origins.join(" "),
             &(header + main),
         )
     }

@@ -40,8 +40,14 @@ pub async fn commit(
     at: DateTime<Utc>,
 ) -> Result<Commit, ActionError> {
     let folder = tempfile::Builder::new().prefix("portico-git-").tempdir()?;
-    let repository = Repository { git, folder: folder.path().to_owned(), source: source.to_owned() };
-    repository.run(&["init", "--quiet", "--bare", "--template=", "."], &[], None).await?;
+    let repository = Repository {
+        git,
+        folder: folder.path().to_owned(),
+        source: source.to_owned(),
+    };
+    repository
+        .run(&["init", "--quiet", "--bare", "--template=", "."], &[], None)
+        .await?;
     repository.run(&["add", "--all", "--", "."], &[], None).await?;
     let tree = repository.run(&["write-tree"], &[], None).await?;
     let date = format!("{} +0000", at.timestamp());
@@ -53,7 +59,9 @@ pub async fn commit(
         ("GIT_COMMITTER_EMAIL", author.email.as_str()),
         ("GIT_COMMITTER_DATE", date.as_str()),
     ];
-    let id = repository.run(&["commit-tree", &tree, "-F", "-"], &identity, Some(message)).await?;
+    let id = repository
+        .run(&["commit-tree", &tree, "-F", "-"], &identity, Some(message))
+        .await?;
     Ok(Commit { id, folder })
 }
 
@@ -70,8 +78,15 @@ pub async fn push(git: &Git, commit: &Commit, to: &PushTarget, branch: &str) -> 
     ];
     let refspec = format!("{}:refs/heads/{branch}", commit.id);
     let arguments = ["push", "--quiet", "--porcelain", to.url.as_str(), &refspec];
-    let repository = Repository { git, folder: commit.folder.path().to_owned(), source: commit.folder.path().to_owned() };
-    let failed = |reason: String| PushError { reason, rejected: false };
+    let repository = Repository {
+        git,
+        folder: commit.folder.path().to_owned(),
+        source: commit.folder.path().to_owned(),
+    };
+    let failed = |reason: String| PushError {
+        reason,
+        rejected: false,
+    };
     let output = repository
         .output(&arguments, &environment, None, PUSH_WITHIN)
         .await
@@ -79,7 +94,11 @@ pub async fn push(git: &Git, commit: &Commit, to: &PushTarget, branch: &str) -> 
     if output.status.success() {
         return Ok(());
     }
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Err(PushError {
         rejected: text.contains("[rejected]") || text.contains("non-fast-forward") || text.contains("fetch first"),
         reason: text.trim().to_owned(),
@@ -137,11 +156,36 @@ impl Repository<'_> {
             command.env("GIT_SSL_CAINFO", file);
         }
         command
-            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.bare=false", "-c", "core.autocrlf=false"])
-            .args(["-c", "core.symlinks=true", "-c", "core.fsmonitor=false", "-c", "credential.helper="])
-            .args(["-c", "protocol.allow=never", "-c", "protocol.http.allow=always", "-c", "protocol.https.allow=always"])
+            .args([
+                "-c",
+                "core.hooksPath=/dev/null",
+                "-c",
+                "core.bare=false",
+                "-c",
+                "core.autocrlf=false",
+            ])
+            .args([
+                "-c",
+                "core.symlinks=true",
+                "-c",
+                "core.fsmonitor=false",
+                "-c",
+                "credential.helper=",
+            ])
+            .args([
+                "-c",
+                "protocol.allow=never",
+                "-c",
+                "protocol.http.allow=always",
+                "-c",
+                "protocol.https.allow=always",
+            ])
             .args(arguments)
-            .current_dir(if arguments.first() == Some(&"init") { &self.folder } else { &self.source })
+            .current_dir(if arguments.first() == Some(&"init") {
+                &self.folder
+            } else {
+                &self.source
+            })
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -151,15 +195,24 @@ impl Repository<'_> {
             command.env_remove("GIT_WORK_TREE");
         }
         let mut child = command.spawn().map_err(|error| {
-            ActionError::Failed(format!("the program {} cannot be started: {error}", self.git.program.display()))
+            ActionError::Failed(format!(
+                "the program {} cannot be started: {error}",
+                self.git.program.display()
+            ))
         })?;
         let group = Group::of(&child);
         if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
             stdin.write_all(text.as_bytes()).await?;
         }
-        let output = tokio::time::timeout(within, child.wait_with_output()).await.map_err(|_| {
-            ActionError::Failed(format!("git {} took longer than {} s and was stopped", arguments[0], within.as_secs()))
-        })??;
+        let output = tokio::time::timeout(within, child.wait_with_output())
+            .await
+            .map_err(|_| {
+                ActionError::Failed(format!(
+                    "git {} took longer than {} s and was stopped",
+                    arguments[0],
+                    within.as_secs()
+                ))
+            })??;
         group.release();
         Ok(output)
     }
@@ -197,15 +250,28 @@ mod tests {
         let source = tempfile::tempdir().unwrap();
         std::fs::create_dir(source.path().join("docs")).unwrap();
         std::fs::write(source.path().join("docs/index.md"), "# Demo\n").unwrap();
-        std::fs::write(source.path().join(".gitattributes"), "* filter=evil export-subst text\n").unwrap();
-        let author = Author { name: "Portico".to_owned(), email: "noreply".to_owned() };
+        std::fs::write(
+            source.path().join(".gitattributes"),
+            "* filter=evil export-subst text\n",
+        )
+        .unwrap();
+        let author = Author {
+            name: "Portico".to_owned(),
+            email: "noreply".to_owned(),
+        };
         let git = Git::default();
         let at = DateTime::UNIX_EPOCH + chrono::Duration::days(20_000);
-        let first = commit(&git, source.path(), "m\n\nChange-Id: I1\n", &author, at).await.unwrap();
-        let second = commit(&git, source.path(), "m\n\nChange-Id: I1\n", &author, at).await.unwrap();
+        let first = commit(&git, source.path(), "m\n\nChange-Id: I1\n", &author, at)
+            .await
+            .unwrap();
+        let second = commit(&git, source.path(), "m\n\nChange-Id: I1\n", &author, at)
+            .await
+            .unwrap();
         assert_eq!(first.id, second.id);
         assert_eq!(first.id.len(), 40);
-        let other = commit(&git, source.path(), "m\n\nChange-Id: I2\n", &author, at).await.unwrap();
+        let other = commit(&git, source.path(), "m\n\nChange-Id: I2\n", &author, at)
+            .await
+            .unwrap();
         assert_ne!(first.id, other.id);
         assert!(!source.path().join(".git").exists());
     }

@@ -92,7 +92,11 @@ impl Target {
             name,
         };
         let repository = forges.locate(&forge.repository_url(&unplaced))?.source.repository;
-        Ok(Self { forge, owner, repository })
+        Ok(Self {
+            forge,
+            owner,
+            repository,
+        })
     }
 
     fn name(&self) -> String {
@@ -102,7 +106,10 @@ impl Target {
     fn taken(&self) -> ActionError {
         ActionError::Scm(ScmError::Conflict {
             host: self.repository.forge.clone(),
-            what: format!("The repository {} was not made by this task: the name is taken. It", self.name()),
+            what: format!(
+                "The repository {} was not made by this task: the name is taken. It",
+                self.name()
+            ),
         })
     }
 }
@@ -129,10 +136,21 @@ impl Action for PublishGitea {
             )));
         }
         let free_at = reserve(cx, &target).await?;
-        let commit = git::commit(&cx.settings.git, &source, &message(cx, &input), &author(cx, &input), cx.task_created_at)
-            .await?;
+        let commit = git::commit(
+            &cx.settings.git,
+            &source,
+            &message(cx, &input),
+            &author(cx, &input),
+            cx.task_created_at,
+        )
+        .await?;
         let created = create(cx, &target, &input, free_at, &commit.id).await?;
-        cx.effect(EffectKind::Repository, &target.name(), Some(target.forge.repository_url(&target.repository))).await?;
+        cx.effect(
+            EffectKind::Repository,
+            &target.name(),
+            Some(target.forge.repository_url(&target.repository)),
+        )
+        .await?;
         if created == State::Pushed {
             cx.log(format!("Commit {} is there already", commit.id));
         } else {
@@ -155,7 +173,12 @@ impl Action for PublishGitea {
         let Some(repo_url) = input["repoUrl"].as_str() else {
             return Vec::new();
         };
-        let problem = |message| vec![InputProblem { key: "repoUrl", message }];
+        let problem = |message| {
+            vec![InputProblem {
+                key: "repoUrl",
+                message,
+            }]
+        };
         let target = match Target::parse(&outside.forges, repo_url) {
             Ok(target) => target,
             // While the name is still empty there is nothing to say.
@@ -218,7 +241,10 @@ async fn create(
     commit: &str,
 ) -> Result<State, ActionError> {
     // The own account is no organisation: naming it is the same as naming nobody.
-    let owner = target.owner.clone().filter(|owner| !owner.eq_ignore_ascii_case(target.forge.account()));
+    let owner = target
+        .owner
+        .clone()
+        .filter(|owner| !owner.eq_ignore_ascii_case(target.forge.account()));
     let new = NewRepository {
         owner,
         name: target.repository.name.clone(),
@@ -234,7 +260,10 @@ async fn create(
         Err(ScmError::Conflict { .. }) => {
             let info = target.forge.repository(&target.repository).await?;
             if is_ours_and_empty(&info, free_at) {
-                cx.log(format!("The repository {} was created by an earlier run of this step", target.name()));
+                cx.log(format!(
+                    "The repository {} was created by an earlier run of this step",
+                    target.name()
+                ));
                 Ok(State::Empty)
             } else {
                 match target.forge.commit(&target.repository, commit).await {
@@ -297,8 +326,15 @@ async fn wait_until_readable(target: &Target, branch: &str) -> Result<(), Action
 /// The message, a blank line, and the Change-Id that marks the commit as this step's. The configuration wins
 /// over the template, as in CNOE's action.
 fn message(cx: &Context, input: &Input) -> String {
-    let text = cx.settings.default_commit_message.as_deref().unwrap_or(&input.git_commit_message);
-    let step = cx.iteration.as_ref().map_or(cx.step_id.clone(), |iteration| format!("{}[{iteration}]", cx.step_id));
+    let text = cx
+        .settings
+        .default_commit_message
+        .as_deref()
+        .unwrap_or(&input.git_commit_message);
+    let step = cx
+        .iteration
+        .as_ref()
+        .map_or(cx.step_id.clone(), |iteration| format!("{}[{iteration}]", cx.step_id));
     let id = Sha1::digest(format!("{}\0{step}", cx.task_id));
     format!("{text}\n\nChange-Id: I{}\n", hex::encode(id))
 }
@@ -306,7 +342,9 @@ fn message(cx: &Context, input: &Input) -> String {
 fn author(cx: &Context, input: &Input) -> Author {
     let default = &cx.settings.default_author;
     let given = |text: &Option<String>, default: &str| {
-        text.clone().filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned())
+        text.clone()
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| default.to_owned())
     };
     Author {
         name: given(&input.git_author_name, &default.name),
@@ -323,7 +361,13 @@ fn check_branch(branch: &str) -> Result<(), ActionError> {
         && !branch.contains("..")
         && !branch.contains("//")
         && branch.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    if fine { Ok(()) } else { Err(ActionError::Input(format!("defaultBranch \"{branch}\" is no name for a branch"))) }
+    if fine {
+        Ok(())
+    } else {
+        Err(ActionError::Input(format!(
+            "defaultBranch \"{branch}\" is no name for a branch"
+        )))
+    }
 }
 
 fn with_slash(url: String) -> String {
@@ -354,14 +398,22 @@ mod tests {
     fn an_empty_repository_is_ours_only_when_younger_than_the_intent() {
         let free_at = DateTime::UNIX_EPOCH + chrono::Duration::days(1);
         let info = |empty, minutes| RepositoryInfo {
-            repository: Repository { forge: "http://f".to_owned(), owner: "o".to_owned(), name: "n".to_owned() },
+            repository: Repository {
+                forge: "http://f".to_owned(),
+                owner: "o".to_owned(),
+                name: "n".to_owned(),
+            },
             default_branch: "main".to_owned(),
             empty,
             created_at: free_at + chrono::Duration::minutes(minutes),
             may_administer: true,
         };
         for (empty, minutes, ours) in [(true, 0, true), (true, 5, true), (true, -60, false), (false, 5, false)] {
-            assert_eq!(is_ours_and_empty(&info(empty, minutes), free_at), ours, "{empty} {minutes}");
+            assert_eq!(
+                is_ours_and_empty(&info(empty, minutes), free_at),
+                ours,
+                "{empty} {minutes}"
+            );
         }
     }
 }
