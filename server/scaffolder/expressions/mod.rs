@@ -1,0 +1,463 @@
+//! Expressions in templates: the subset of Nunjucks that Backstage's scaffolder renders
+//! (`@backstage/plugin-scaffolder-backend` 4.2.0, which renders with nunjitsu 0.6), as an interpreter
+//! without input, output or clock.
+//!
+//! `scan` splits a template into text and tags, `token` reads the inside of a tag, `parse` builds the
+//! tree of `ast`, `evaluate` walks it over the values of `value`, which behave as JavaScript's do.
+//! Everything is paid from a `budget`, so that no template runs, grows or nests without end.
+
+mod ast;
+mod budget;
+mod coerce;
+mod error;
+mod evaluate;
+mod filters;
+mod json;
+mod methods;
+mod number;
+mod parse;
+mod predicates;
+mod regex;
+mod scan;
+mod token;
+mod value;
+
+#[cfg(test)]
+mod conformance;
+
+use serde_json::Value;
+
+use self::ast::{Expression, Kind, Node};
+use self::evaluate::Evaluation;
+use self::scan::Syntax;
+
+pub use self::budget::Limits;
+pub use self::error::{ErrorKind, ExpressionError};
+
+/// How [`render_value`] renders.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// An expression that fails is an error. Otherwise its text stays as it is and a [`Warning`] tells
+    /// of it, as Backstage does; only limits are errors then.
+    pub strict: bool,
+    /// Whether an earlier step has failed: what `failure()` answers. `None` where neither `always()` nor
+    /// `failure()` exists.
+    pub failed: Option<bool>,
+    /// Host (with its port) and kind (`github`, `gitea`, …) of each configured integration, for
+    /// `parseRepoUrl` and `projectSlug`.
+    pub integrations: Vec<(String, String)>,
+    pub limits: Limits,
+}
+
+/// How [`render_template`] renders a file or a path.
+#[derive(Debug, Clone, Default)]
+pub struct FileOptions {
+    /// A newline after a block tag goes.
+    pub trim_blocks: bool,
+    /// Blanks between the start of a line and a block tag go.
+    pub lstrip_blocks: bool,
+    /// `{{ }}` delimits expressions, objects have Python's methods, and there is a filter `jsonify`.
+    pub cookiecutter: bool,
+    /// As in [`Options`].
+    pub integrations: Vec<(String, String)>,
+    pub limits: Limits,
+}
+
+/// An expression that failed and was left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// JSON pointer of the text within the rendered value.
+    pub pointer: String,
+    pub error: ExpressionError,
+}
+
+/// Renders every text in `value` (keys stay as they are) against `context`, an object.
+///
+/// A text that is one single expression becomes what that evaluates to: any JSON value; `None`, which
+/// removes the key it stands under, for undefined (null as element of an array). Any other text becomes
+/// text. Warnings are lost here; see [`render_value_with_warnings`].
+pub fn render_value(value: &Value, context: &Value, options: &Options) -> Result<Option<Value>, ExpressionError> {
+    render_value_with_warnings(value, context, options, &mut Vec::new())
+}
+
+/// As [`render_value`], and adds to `warnings` what was left as it is because it failed.
+pub fn render_value_with_warnings(
+    value: &Value,
+    context: &Value,
+    options: &Options,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Value>, ExpressionError> {
+    on_deep_stack(|| render_at(value, context, options, &mut String::new(), warnings))
+}
+
+/// Runs `work` on a thread whose stack holds as many levels as [`Limits::depth`] allows, whatever the
+/// caller's stack has left. It costs some ten microseconds.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, ExpressionError> + Send) -> Result<T, ExpressionError> {
+    const STACK: usize = 16 * 1024 * 1024;
+    let failed = |message: String| ExpressionError {
+        kind: ErrorKind::Limit,
+        message,
+        line: 1,
+        column: 1,
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => Err(failed(format!("no thread could be started to render on: {error}"))),
+        }
+    })
+}
+
+fn render_at(
+    value: &Value,
+    context: &Value,
+    options: &Options,
+    pointer: &mut String,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Value>, ExpressionError> {
+    let outer = pointer.len();
+    match value {
+        Value::String(text) => match render_text(text, context, options) {
+            Ok(rendered) => Ok(rendered),
+            Err(error) if options.strict || error.kind == ErrorKind::Limit => Err(error),
+            Err(error) => {
+                warnings.push(Warning {
+                    pointer: pointer.clone(),
+                    error,
+                });
+                Ok(Some(value.clone()))
+            }
+        },
+        Value::Array(elements) => {
+            let mut rendered = Vec::with_capacity(elements.len());
+            for (index, element) in elements.iter().enumerate() {
+                pointer.push_str(&format!("/{index}"));
+                rendered.push(render_at(element, context, options, pointer, warnings)?.unwrap_or(Value::Null));
+                pointer.truncate(outer);
+            }
+            Ok(Some(Value::Array(rendered)))
+        }
+        Value::Object(members) => {
+            let mut rendered = serde_json::Map::new();
+            for (key, member) in members {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                if let Some(member) = render_at(member, context, options, pointer, warnings)? {
+                    rendered.insert(key.clone(), member);
+                }
+                pointer.truncate(outer);
+            }
+            Ok(Some(Value::Object(rendered)))
+        }
+        other => Ok(Some(other.clone())),
+    }
+}
+
+/// Texts without any delimiter, which are most, are not parsed.
+fn is_plain(text: &str, opening: &str) -> bool {
+    !["{%", "{#", "#}", opening]
+        .iter()
+        .any(|delimiter| text.contains(delimiter))
+}
+
+fn render_text(text: &str, context: &Value, options: &Options) -> Result<Option<Value>, ExpressionError> {
+    if is_plain(text, "${{") {
+        return Ok(Some(Value::from(text)));
+    }
+    let source = value::units(text);
+    let nodes = parse::parse(&source, Syntax::default(), options.limits.depth)?;
+    let evaluation = Evaluation::new(&source, context, options, false);
+    match &nodes[..] {
+        [Node::Output(expression)] => evaluation.value(expression),
+        nodes => evaluation.render(nodes).map(|text| Some(Value::from(text))),
+    }
+}
+
+/// Renders the text of a file, or a path, against `context`, an object. Undefined prints nothing; every
+/// error is an error.
+pub fn render_template(text: &str, context: &Value, options: &FileOptions) -> Result<String, ExpressionError> {
+    if is_plain(text, if options.cookiecutter { "{{" } else { "${{" }) {
+        return Ok(text.to_owned());
+    }
+    let syntax = Syntax {
+        cookiecutter: options.cookiecutter,
+        trim_blocks: options.trim_blocks,
+        lstrip_blocks: options.lstrip_blocks,
+    };
+    let options = Options {
+        strict: true,
+        failed: None,
+        integrations: options.integrations.clone(),
+        limits: options.limits,
+    };
+    on_deep_stack(|| {
+        let source = value::units(text);
+        let nodes = parse::parse(&source, syntax, options.limits.depth)?;
+        Evaluation::new(&source, context, &options, syntax.cookiecutter).render(&nodes)
+    })
+}
+
+/// Whether a step whose `if` rendered to `value` runs: false, null, the empty text, 0 and the empty array
+/// do not. Undefined (`None` from [`render_value`]) does not either; the caller decides that.
+pub fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number != 0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(_) => true,
+    }
+}
+
+/// Whether a step's `if` calls `always()` or `failure()`, and so decides itself about running after a
+/// failure. False for a text that does not parse.
+pub fn calls_status_function(text: &str) -> bool {
+    on_deep_stack(|| {
+        let nodes = parse::parse(&value::units(text), Syntax::default(), Limits::default().depth)?;
+        Ok(nodes.iter().any(node_calls_status))
+    })
+    .unwrap_or(false)
+}
+
+fn node_calls_status(node: &Node) -> bool {
+    match node {
+        Node::Output(expression) | Node::Set { value: expression, .. } => calls_status(expression),
+        Node::If { branches, otherwise } => {
+            branches
+                .iter()
+                .any(|(condition, body)| calls_status(condition) || body.iter().any(node_calls_status))
+                || otherwise.iter().any(node_calls_status)
+        }
+        _ => false,
+    }
+}
+
+fn calls_status(expression: &Expression) -> bool {
+    match &expression.kind {
+        Kind::Call(callee, _) => match &callee.kind {
+            Kind::Name(name) => ["always", "failure"].iter().any(|known| **name == *value::units(known)),
+            _ => calls_status(callee),
+        },
+        Kind::Sequence(values) | Kind::Array(values) => values.iter().any(calls_status),
+        Kind::Not(value) | Kind::Filter(value, ..) | Kind::Test(value, ..) => calls_status(value),
+        Kind::Binary(_, left, right) | Kind::In(left, right) => calls_status(left) || calls_status(right),
+        Kind::Conditional(parts, otherwise) => {
+            parts.iter().any(calls_status) || otherwise.as_ref().is_some_and(|otherwise| calls_status(otherwise))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn context() -> Value {
+        json!({"parameters": {"name": "demo", "config": {"a": [1]}, "none": null}, "steps": {"a-b": {"output": {"x": 2}}}})
+    }
+
+    #[test]
+    fn a_single_expression_keeps_its_type_and_undefined_removes_the_key() {
+        let value = json!({
+            "object": "${{ parameters.config }}",
+            "text": "x-${{ parameters.name }}",
+            "gone": "${{ parameters.missing }}",
+            "null": "${{ parameters.none }}",
+            "list": ["${{ parameters.missing }}", "${{ steps['a-b'].output.x }}"],
+            "${{ parameters.name }}": true,
+            "plain": "{{ not.ours }}",
+            "commented": "{# why #}${{ 1 + 1 }}",
+        });
+        let rendered = render_value(&value, &context(), &Options::default());
+        let expected = json!({
+            "object": {"a": [1]},
+            "text": "x-demo",
+            "null": null,
+            "list": [null, 2],
+            "${{ parameters.name }}": true,
+            "plain": "{{ not.ours }}",
+            "commented": 2,
+        });
+        assert_eq!(rendered.ok().flatten(), Some(expected));
+    }
+
+    #[test]
+    fn failures_stay_as_text_with_a_warning_unless_strict() {
+        let value = json!({"a": {"b/c": "${{ 1 | nosuch }}"}, "d": "${{ 1 }}"});
+        let mut warnings = Vec::new();
+        let rendered = render_value_with_warnings(&value, &context(), &Options::default(), &mut warnings);
+        assert_eq!(
+            rendered.ok().flatten(),
+            Some(json!({"a": {"b/c": "${{ 1 | nosuch }}"}, "d": 1}))
+        );
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].pointer, "/a/b~1c");
+        assert_eq!(warnings[0].error.kind, ErrorKind::Unknown);
+        let strict = Options {
+            strict: true,
+            ..Options::default()
+        };
+        let error = render_value(&value, &context(), &strict).err();
+        assert_eq!(
+            error.map(|error| error.to_string()).as_deref(),
+            Some("line 1, column 9: there is no filter \"nosuch\"")
+        );
+    }
+
+    #[test]
+    fn nothing_runs_grows_or_nests_without_end() {
+        let nested = format!("${{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000));
+        let lists = format!("${{{{ {}1{} }}}}", "[".repeat(5_000), "]".repeat(5_000));
+        let tags = "{% if 1 %}".repeat(5_000);
+        let negations = format!("${{{{ {}1 }}}}", "not ".repeat(50_000));
+        let additions = format!("${{{{ {}1 }}}}", "1 + ".repeat(50_000));
+        let members = format!("${{{{ a{} }}}}", ".b".repeat(50_000));
+        let filters = format!("${{{{ a{} }}}}", " | upper".repeat(50_000));
+        let powers = format!("${{{{ 1{} }}}}", " ** 1".repeat(50_000));
+        let table = [
+            "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+            "${{ range(1000000000) }}",
+            "{% set a = 'aaaaaaaaaa' %}{% for i in range(60) %}{% set a = a ~ a %}{% endfor %}",
+            "{% set a = [1] %}{% for i in range(60) %}{% set a = [a, a] %}{% endfor %}${{ a }}",
+            "{% set a = [1] %}{% for i in range(60) %}{% set a = a.concat(a) %}{% endfor %}",
+            "{% macro m() %}${{ m() }}{% endmacro %}${{ m() }}",
+            "${{ 'a' | center(100000000000) }}",
+            "${{ 'a\nb' | indent(100000000000) }}",
+            "${{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' | replace(r/^(a|a)*\\1$/, 'x') }}",
+            "${{ [1] | batch(100000000000, 1) }}",
+            "${{ [1] | slice(100000000000, 1) }}",
+            &negations,
+            &additions,
+            &members,
+            &filters,
+            &powers,
+            &nested,
+            &lists,
+            &tags,
+        ];
+        for template in table {
+            let shown = &template[..template.len().min(80)];
+            let error = render_template(template, &json!({}), &FileOptions::default()).err();
+            assert_eq!(error.map(|error| error.kind), Some(ErrorKind::Limit), "{shown}");
+            let tolerant = render_value(&json!(template), &json!({}), &Options::default());
+            assert!(tolerant.is_err(), "{shown}");
+        }
+        for template in [
+            "{% set a = [] %}{% for i in range(40000) %}{% set a = [a] %}{% endfor %}ok",
+            "{% set a = {} %}{% for i in range(40000) %}{% set a = {a: a} %}{% endfor %}ok",
+            "{% set a = [1] %}{% for i in range(40000) %}{% set a = a | batch(1) %}{% endfor %}ok",
+        ] {
+            let rendered = render_template(template, &json!({}), &FileOptions::default());
+            assert_eq!(rendered.ok().as_deref(), Some("ok"), "{template}");
+        }
+        let long = format!("${{{{ {}'' }}}}", "'a' ~ ".repeat(300));
+        assert_eq!(
+            render_template(&long, &json!({}), &FileOptions::default()).ok(),
+            Some("a".repeat(300))
+        );
+        let fits = "{% macro f(n) %}{% if n > 0 %}${{ f(n - 1) }}{% endif %}{% endmacro %}${{ f(20) }}ok";
+        assert_eq!(
+            render_template(fits, &json!({}), &FileOptions::default())
+                .ok()
+                .as_deref(),
+            Some("ok")
+        );
+    }
+
+    #[test]
+    fn output_has_a_limit() {
+        let options = FileOptions {
+            limits: Limits {
+                output: 100,
+                ..Limits::default()
+            },
+            ..FileOptions::default()
+        };
+        let error = render_template("{% for i in range(20) %}0123456789{% endfor %}", &json!({}), &options).err();
+        assert!(error.is_some_and(|error| error.kind == ErrorKind::Limit && error.message.contains("100")));
+    }
+
+    #[test]
+    fn status_functions_exist_in_steps_only() {
+        let options = Options {
+            strict: true,
+            failed: Some(true),
+            ..Options::default()
+        };
+        let rendered = render_value(&json!("${{ always() and failure() }}"), &json!({}), &options);
+        assert_eq!(rendered.ok().flatten(), Some(json!(true)));
+        assert!(render_template("${{ always() }}", &json!({}), &FileOptions::default()).is_err());
+        for (text, expected) in [
+            ("${{ always() }}", true),
+            ("${{ failure() and parameters.x }}", true),
+            ("${{ not failure() }}", true),
+            ("${{ parameters.always }}", false),
+            ("always()", false),
+            ("${{ always( }}", false),
+        ] {
+            assert_eq!(calls_status_function(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_scaffolders_own_filters() {
+        let options = Options {
+            strict: true,
+            integrations: vec![
+                ("github.com".to_owned(), "github".to_owned()),
+                ("cnoe.localtest.me:8443".to_owned(), "gitea".to_owned()),
+            ],
+            ..Options::default()
+        };
+        let table = [
+            (
+                "${{ 'Component:ns/X' | parseEntityRef }}",
+                json!({"kind": "Component", "namespace": "ns", "name": "X"}),
+            ),
+            (
+                "${{ 'x' | parseEntityRef({defaultKind: 'group', defaultNamespace: 'n'}) }}",
+                json!({"kind": "group", "namespace": "n", "name": "x"}),
+            ),
+            ("${{ 'group:x' | parseEntityRef | pick('name') }}", json!("x")),
+            ("${{ parameters | pick('config.a[0]') }}", json!(1)),
+            (
+                "${{ 'github.com?owner=acme&repo=site' | parseRepoUrl }}",
+                json!({"host": "github.com", "owner": "acme", "repo": "site"}),
+            ),
+            (
+                "${{ 'cnoe.localtest.me:8443/gitea?repo=x' | parseRepoUrl }}",
+                json!({"host": "cnoe.localtest.me:8443", "repo": "x"}),
+            ),
+            (
+                "${{ 'github.com?owner=acme&repo=site' | projectSlug }}",
+                json!("acme/site"),
+            ),
+        ];
+        for (text, expected) in table {
+            let rendered = render_value(&json!(text), &context(), &options);
+            assert_eq!(rendered.as_ref().ok(), Some(&Some(expected)), "{text}: {rendered:?}");
+        }
+        for text in [
+            "${{ 'x' | parseEntityRef }}",
+            "${{ 'github.com?repo=site' | parseRepoUrl }}",
+            "${{ 'elsewhere.org?owner=a&repo=b' | parseRepoUrl }}",
+        ] {
+            assert!(render_value(&json!(text), &context(), &options).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn truth_of_a_steps_condition() {
+        for falsy in [json!(false), json!(null), json!(""), json!(0), json!([])] {
+            assert!(!is_truthy(&falsy), "{falsy}");
+        }
+        for truthy in [json!(true), json!("false"), json!(1), json!([0]), json!({})] {
+            assert!(is_truthy(&truthy), "{truthy}");
+        }
+    }
+}
