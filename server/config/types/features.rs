@@ -1,0 +1,149 @@
+//! `catalog` and `scaffolder`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::Unused;
+use crate::config::values::{HumanDuration, Secret, optional_text, text};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Catalog {
+    #[serde(default)]
+    pub rules: Vec<CatalogRule>,
+    #[serde(default)]
+    pub locations: Vec<CatalogLocation>,
+    /// How often locations are read when nothing reports a change; `false` for never.
+    #[serde(deserialize_with = "interval")]
+    #[schemars(with = "Unused")]
+    pub processing_interval: Option<HumanDuration>,
+    /// Who may register locations on pages and by the API: `true` for nobody.
+    #[serde(default)]
+    pub readonly: bool,
+    #[serde(rename = "import")]
+    _import: Unused,
+    #[serde(rename = "providers")]
+    _providers: Unused,
+    #[serde(rename = "processors")]
+    _processors: Unused,
+    #[serde(rename = "orphanStrategy")]
+    _orphan_strategy: Unused,
+    #[serde(rename = "orphanProviderStrategy")]
+    _orphan_provider_strategy: Unused,
+    #[serde(rename = "stitchingStrategy")]
+    _stitching_strategy: Unused,
+    #[serde(rename = "useUrlReadersSearch")]
+    _use_url_readers_search: Unused,
+    #[serde(rename = "disableRelationsCompatibility")]
+    _disable_relations_compatibility: Unused,
+    #[serde(rename = "enableRelationsCompatibility")]
+    _enable_relations_compatibility: Unused,
+    #[serde(rename = "processorOptions")]
+    _processor_options: Unused,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct CatalogRule {
+    /// Kinds, or `{kind: …, spec.type: …}` objects.
+    #[serde(default)]
+    #[schemars(with = "Unused")]
+    pub allow: Vec<AllowedKind>,
+    #[serde(rename = "locations")]
+    pub locations: Option<Vec<RuleLocation>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct RuleLocation {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub exact: Option<String>,
+    pub pattern: Option<String>,
+}
+
+/// `Component`, or `{kind: Component, spec.type: website}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedKind {
+    pub kind: String,
+    pub spec_type: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for AllowedKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let item = serde_json::Value::deserialize(deserializer)?;
+        let text = |key: &str| item.get(key).and_then(serde_json::Value::as_str).map(ToOwned::to_owned);
+        match &item {
+            serde_json::Value::String(kind) => Some(Self {
+                kind: kind.clone(),
+                spec_type: None,
+            }),
+            _ => text("kind").map(|kind| Self {
+                kind,
+                spec_type: text("spec.type"),
+            }),
+        }
+        .ok_or_else(|| D::Error::custom("must be a list of kinds, or of {kind, spec.type}"))
+    }
+}
+
+fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HumanDuration>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Bool(false) => Ok(None),
+        other => serde_json::from_value(other).map(Some).map_err(D::Error::custom),
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct CatalogLocation {
+    /// `url` or `file`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub target: String,
+    /// What this location may define beside what `catalog.rules` allow.
+    #[serde(default)]
+    pub rules: Option<Vec<CatalogRule>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaffolder {
+    pub default_author: Author,
+    /// Message of first commits; wins over a template's.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub default_commit_message: Option<String>,
+    /// Tasks that this process runs at once.
+    pub concurrent_tasks_limit: u32,
+    /// A task that runs longer has failed.
+    pub task_timeout: HumanDuration,
+    #[serde(rename = "taskTimeoutJanitorFrequency")]
+    _task_timeout_janitor_frequency: Unused,
+    #[serde(default)]
+    pub default_environment: DefaultEnvironment,
+    #[serde(rename = "auditor")]
+    _auditor: Unused,
+    #[serde(rename = "taskRecovery")]
+    _task_recovery: Unused,
+    #[serde(rename = "EXPERIMENTAL_recoverTasks")]
+    _experimental_recover_tasks: Unused,
+    #[serde(rename = "EXPERIMENTAL_recoverTasksTimeout")]
+    _experimental_recover_tasks_timeout: Unused,
+}
+
+/// What steps see as `environment`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct DefaultEnvironment {
+    #[serde(default)]
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Author {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "text")]
+    pub email: String,
+}

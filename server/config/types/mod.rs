@@ -1,0 +1,118 @@
+//! What `app-config.yaml` may say. Keys that Backstage knows and the portal does not use are accepted as they are.
+
+mod auth;
+mod backend;
+mod features;
+mod systems;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use super::values::{Size, optional_text, text};
+
+pub use auth::*;
+pub use backend::*;
+pub use features::*;
+pub use systems::*;
+
+/// A key that is accepted and not used.
+type Unused = Option<serde_json::Value>;
+
+/// The whole configuration. Defaults are in `defaults.yaml`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    pub app: App,
+    #[serde(default)]
+    pub organization: Organization,
+    pub backend: Backend,
+    #[serde(default)]
+    pub integrations: Integrations,
+    #[serde(default)]
+    pub auth: Auth,
+    pub catalog: Catalog,
+    pub scaffolder: Scaffolder,
+    #[serde(default)]
+    pub kubernetes: Kubernetes,
+    #[serde(default)]
+    pub argocd: ArgoCd,
+    pub portico: Portico,
+    #[serde(rename = "argoWorkflows")]
+    _argo_workflows: Unused,
+    #[serde(rename = "techdocs")]
+    _techdocs: Unused,
+    #[serde(rename = "proxy")]
+    _proxy: Unused,
+    #[serde(rename = "homepage")]
+    _homepage: Unused,
+    #[serde(rename = "permission")]
+    _permission: Unused,
+    #[serde(rename = "search")]
+    _search: Unused,
+    #[serde(rename = "events")]
+    _events: Unused,
+    #[serde(rename = "enabled")]
+    _enabled: Unused,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct App {
+    pub title: String,
+    /// Where browsers find the portal.
+    pub base_url: Url,
+    #[serde(rename = "support")]
+    _support: Unused,
+    #[serde(rename = "analytics")]
+    _analytics: Unused,
+    #[serde(rename = "extensions")]
+    _extensions: Unused,
+    #[serde(rename = "packages")]
+    _packages: Unused,
+    #[serde(rename = "routes")]
+    _routes: Unused,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Organization {
+    #[serde(default, deserialize_with = "optional_text")]
+    pub name: Option<String>,
+}
+
+/// Keys that Backstage does not have.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Portico {
+    /// Groups whose members may do everything.
+    pub admin_groups: Vec<String>,
+    /// Where forges find the portal; `backend.baseUrl` where it is not given.
+    pub webhook_base_url: Option<Url>,
+    pub argocd: PorticoArgoCd,
+    /// Largest workspace of a task, in bytes.
+    pub workspace_limit: Size,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct PorticoArgoCd {
+    /// Namespace of Argo CD's Applications.
+    #[serde(deserialize_with = "text")]
+    pub namespace: String,
+}
+
+impl Config {
+    /// `backend.baseUrl`, or `app.baseUrl`; without a slash at the end.
+    pub fn base_url(&self) -> String {
+        let url = self.backend.base_url.as_ref().unwrap_or(&self.app.base_url);
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Where forges report pushes to; without a slash at the end.
+    pub fn webhook_base_url(&self) -> String {
+        match &self.portico.webhook_base_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => self.base_url(),
+        }
+    }
+}
