@@ -157,7 +157,9 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .max_lifetime(Duration::from_secs(1800))
         // A future that is dropped while its BEGIN is under way (a browser that goes away is enough) leaves the
         // connection inside a transaction that sqlx 0.9 knows nothing of; whoever got it next would never commit.
-        .after_release(|connection, _| Box::pin(async move { queries::leave_transaction(connection).await.map(|()| true) }))
+        .after_release(|connection, _| {
+            Box::pin(async move { queries::leave_transaction(connection).await.map(|()| true) })
+        })
         // That there is no transaction to leave is the rule, and no warning.
         .connect_lazy_with(options.options([("client_min_messages", "error")]))
 }
