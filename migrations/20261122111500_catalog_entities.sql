@@ -87,12 +87,3 @@ create table catalog_relation (
 );
 create index catalog_relation_source_idx on catalog_relation (source_ref, type, target_ref);
 create index catalog_relation_target_idx on catalog_relation (target_ref);
-
--- Relations of an entity as its document shows them: sorted by type and target.
-create function catalog_relations(ref text) returns jsonb language sql stable as $$
-    select coalesce(
-        jsonb_agg(jsonb_build_object('type', r.type, 'targetRef', r.target_ref)
-            order by r.type collate "C", r.target_ref collate "C"),
-        '[]')
-    from (select distinct type, target_ref from catalog_relation where source_ref = ref) r
-$$;

@@ -409,11 +409,11 @@ mod tests {
         assert_eq!(caller.actor(), "user:default/user1");
         assert!(caller.is_admin());
 
-        let stored = sqlx::query!("select id_hash, tokens from sessions")
+        let (id_hash, tokens): (Vec<u8>, Vec<u8>) = sqlx::query_as("select id_hash, tokens from sessions")
             .fetch_one(&db)
             .await
             .expect("a row");
-        let raw = [stored.id_hash, stored.tokens].concat();
+        let raw = [id_hash, tokens].concat();
         for secret in [cookie.value(), "the id token"] {
             assert!(!raw.windows(secret.len()).any(|part| part == secret.as_bytes()));
         }

@@ -25,8 +25,7 @@ pub trait ListColumn: Send + Sync {
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
     fn cell(&self, entity: &Entity) -> Option<String>;
-    /// URL of a `text/event-stream` that sends changed cells. The list connects to it once, around the table
-    /// (`hx-ext="sse" sse-connect="…"`), also where several columns name the same one; each cell's HTML says itself which
-    /// event it listens to (`sse-swap`).
+    /// URL of a `text/event-stream` whose events `cells` carry changed parts of cells: elements with an
+    /// `id` that [`Self::cell`] gave them and `hx-swap-oob`. The page subscribes to it once.
     fn live_url(&self) -> Option<&'static str>;
 }

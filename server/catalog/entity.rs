@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 /// `[<kind>:][<namespace>/]<name>`, complete and in lower case: the identity of an entity
-/// (contract 3.1; names are case-insensitive as identities).
+/// (`@backstage/catalog-model` 1.10.1; names are case-insensitive as identities).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntityRef {
     pub kind: String,

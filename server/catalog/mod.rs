@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
+mod ancestry;
 mod api;
 mod cards;
 mod entity;

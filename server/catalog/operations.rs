@@ -229,6 +229,19 @@ impl Catalog {
         self.free(&refs).await
     }
 
+    /// Gives a location another address and reads it.
+    pub async fn move_location(&self, location: &LocationState, target: &str) -> Result<(), CatalogError> {
+        let target = self.check_target(target)?;
+        self.head_of(&target).await?;
+        let other = queries::locations::find_by_target(self.db(), "url", &target).await?;
+        if other.is_some_and(|other| other.id != location.id) {
+            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+        }
+        queries::locations::set_target(self.db(), location.id, &target).await?;
+        self.read_location(location.id, true).await?;
+        Ok(())
+    }
+
     /// Why the caller may not delete the location, or nothing.
     pub fn may_delete(&self, caller: &Caller, location: &LocationState) -> Result<(), CatalogError> {
         let refuse = |reason: &str| Err(CatalogError::Forbidden(reason.to_owned()));
@@ -400,7 +413,7 @@ impl Catalog {
             problems: &problems,
             claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
         };
-        let before = queries::locations::list_repositories(self.db(), location.id).await?;
+        let before = queries::locations::list_repositories(&mut *transaction, location.id).await?;
         queries::locations::store_read(&mut transaction, location.id, &state, &outcome.checked).await?;
         live::announce(&mut transaction, changed).await?;
         transaction.commit().await?;

@@ -178,6 +178,8 @@ pub async fn check(db: &PgPool) -> Result<(), String> {
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
+        // A connection that is cut in the middle of a message.
+        sqlx::Error::Protocol(_) => true,
         // Connection exceptions, too many connections, and a server that shuts down or starts.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             code.starts_with("08") || matches!(code.as_ref(), "53300" | "57P01" | "57P02" | "57P03")

@@ -18,10 +18,10 @@ pub struct ApplicationCard(pub Deployments);
 /// The panel that says how to go on: clone, edit, push.
 pub struct WhatNowCard(pub Deployments);
 
-/// Column of the sync status, live.
+/// Column of the sync status, live; the stream that it names updates the health column too.
 pub struct SyncColumn(pub Deployments);
 
-/// Column of the health status, live.
+/// Column of the health status, live where the sync column stands beside it.
 pub struct HealthColumn(pub Deployments);
 
 #[derive(Template)]
@@ -57,15 +57,11 @@ struct WhatNowPanel<'a> {
 #[derive(Template)]
 #[template(path = "deployments/_cell.html")]
 struct Cell<'a> {
-    event: &'a str,
-    inner: String,
-}
-
-#[derive(Template)]
-#[template(path = "deployments/_status.html")]
-struct Status<'a> {
     kind: Kind,
+    key: String,
     word: Option<&'a str>,
+    /// It goes to where the cells with this key are, rather than into a page that is being made.
+    update: bool,
 }
 
 /// Which status a cell shows.
@@ -76,8 +72,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Name of the event that carries a changed cell.
-    pub fn event(self, application: &str) -> String {
+    /// What a cell is found by when it changes. Several rows may show one Application, so it is not an id.
+    pub fn key(self, application: &str) -> String {
         match self {
             Self::Sync => format!("sync-{application}"),
             Self::Health => format!("health-{application}"),
@@ -86,14 +82,25 @@ impl Kind {
 }
 
 impl Deployments {
-    /// The inside of a cell: the badge, or a word where there is no such Application.
-    pub(super) fn status(&self, kind: Kind, application: &str) -> String {
-        let application = self.gitops.get(application);
-        let word = application.map(|application| match kind {
+    /// A cell for a page, or its update: a badge, or words where there is no such Application.
+    fn status(&self, kind: Kind, application: &str, update: bool) -> Option<String> {
+        let found = self.gitops.get(application);
+        let word = found.as_deref().map(|application| match kind {
             Kind::Sync => application.sync.word(),
             Kind::Health => application.health.word(),
         });
-        rendered(&Status { kind, word }).unwrap_or_default()
+        rendered(&Cell {
+            kind,
+            key: kind.key(application),
+            word,
+            update,
+        })
+    }
+
+    /// Updates of the cells of one Application, for htmx to put where they belong.
+    pub(super) fn updates(&self, application: &str) -> String {
+        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application, true));
+        cells.into_iter().flatten().collect()
     }
 
     /// Names of the Applications that the entity means, whether they are there or not.
@@ -112,10 +119,7 @@ impl Deployments {
         let wanted = Wanted::of(entity)?;
         // A column has room for one; the entity's page shows all.
         let name = self.names(&wanted).into_iter().next()?;
-        rendered(&Cell {
-            event: &kind.event(&name),
-            inner: self.status(kind, &name),
-        })
+        self.status(kind, &name, false)
     }
 
     /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
@@ -216,7 +220,8 @@ impl ListColumn for HealthColumn {
     }
 
     fn live_url(&self) -> Option<&'static str> {
-        Some(ListLivePath::PATH)
+        // The stream of the sync column has both; browsers allow few connections.
+        None
     }
 }
 

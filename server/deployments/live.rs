@@ -3,7 +3,6 @@
 //! Each stream starts with the present state: what happened between the page and the connection, or while the
 //! connection was lost, is not missed.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Deployments;
-use super::cards::{Fragment, Kind};
+use super::cards::Fragment;
 use super::pages::{CardLivePath, ListLivePath};
 use super::view::View;
 use crate::gitops::Change;
@@ -75,46 +74,40 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
     answer(&deployments, events)
 }
 
-/// Events `sync-<application>` and `health-<application>`: the cells of all Applications, now and after each change.
+/// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. The elements find
+/// their places by `hx-swap-oob`.
 pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
     struct Follow {
         deployments: Deployments,
         changes: Receiver<Change>,
-        waiting: VecDeque<Event>,
+        started: bool,
     }
     impl Follow {
-        fn put(&mut self, name: &str) {
-            for kind in [Kind::Sync, Kind::Health] {
-                let html = self.deployments.status(kind, name);
-                let event = Event::default().event(kind.event(name)).retry(RECONNECT).data(html);
-                self.waiting.push_back(event);
-            }
-        }
-
-        fn put_all(&mut self) {
-            for application in self.deployments.gitops.list() {
-                self.put(&application.name);
-            }
+        fn all(&self) -> String {
+            let list = self.deployments.gitops.list();
+            list.iter()
+                .map(|application| self.deployments.updates(&application.name))
+                .collect()
         }
     }
-    let mut follow = Follow {
+    let follow = Follow {
         changes: deployments.gitops.subscribe(),
         deployments: deployments.clone(),
-        waiting: VecDeque::new(),
+        started: false,
     };
-    follow.put_all();
     let events = stream::unfold(follow, async |mut follow| {
-        loop {
-            if let Some(event) = follow.waiting.pop_front() {
-                return Some((event, follow));
+        let html = loop {
+            if !std::mem::replace(&mut follow.started, true) {
+                break follow.all();
             }
             match follow.changes.recv().await {
-                Ok(Change::Application(name)) => follow.put(&name),
+                Ok(Change::Application(name)) => break follow.deployments.updates(&name),
                 Ok(Change::Connection) => {}
-                Err(RecvError::Lagged(_)) => follow.put_all(),
+                Err(RecvError::Lagged(_)) => break follow.all(),
                 Err(RecvError::Closed) => return None,
             }
-        }
+        };
+        Some((Event::default().event("cells").retry(RECONNECT).data(html), follow))
     });
     answer(&deployments, events)
 }

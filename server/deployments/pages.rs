@@ -55,8 +55,8 @@ struct ListPage {
 
 struct Row {
     application: Arc<Application>,
-    sync_event: String,
-    health_event: String,
+    sync_key: String,
+    health_key: String,
 }
 
 /// Where to go back to after a form without a script.
@@ -68,8 +68,8 @@ pub struct Back {
 
 pub async fn list(_: ListPath, State(deployments): State<Deployments>, shell: Shell) -> Result<Response, Error> {
     let rows = deployments.gitops.list().into_iter().map(|application| Row {
-        sync_event: Kind::Sync.event(&application.name),
-        health_event: Kind::Health.event(&application.name),
+        sync_key: Kind::Sync.key(&application.name),
+        health_key: Kind::Health.key(&application.name),
         application,
     });
     web::page(&ListPage {

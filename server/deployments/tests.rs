@@ -157,7 +157,7 @@ async fn columns_answer_from_memory() {
     let health = HealthColumn(deployments);
     let cell = sync.cell(&demo).unwrap();
     assert!(
-        cell.contains("Synced") && cell.contains("sse-swap=\"sync-demo\""),
+        cell.contains("Synced") && cell.contains("data-cell=\"sync-demo\""),
         "{cell}"
     );
     assert!(health.cell(&demo).unwrap().contains("Degraded"));
@@ -167,7 +167,7 @@ async fn columns_answer_from_memory() {
             .contains("No Application")
     );
     assert_eq!(sync.cell(&entity(json!({}))), None);
-    assert_eq!(sync.live_url(), Some("/deployments/live"));
+    assert_eq!((sync.live_url(), health.live_url()), (Some("/deployments/live"), None));
 }
 
 fn app(deployments: &Deployments) -> Router {
@@ -222,18 +222,18 @@ async fn the_card_is_sent_now_and_after_each_change_until_the_portal_stops() {
 async fn cells_are_sent_for_each_application() {
     let deployments = deployments(&[application("demo", "Synced", "Healthy")]);
     let (_, mut body) = get(&deployments, "/deployments/live").await;
-    let mut first = chunk(&mut body).await.unwrap();
-    first.push_str(&chunk(&mut body).await.unwrap());
-    assert!(
-        first.contains("event: sync-demo") && first.contains("event: health-demo"),
-        "{first}"
-    );
+    let first = chunk(&mut body).await.unwrap();
+    assert!(first.contains("event: cells"), "{first}");
+    for key in ["sync-demo", "health-demo"] {
+        let escaped = first.replace("&#39;", "'");
+        assert!(
+            escaped.contains(&format!("hx-swap-oob=\"innerHTML:[data-cell='{key}']\"")),
+            "{first}"
+        );
+    }
     testing::listed(&deployments.gitops, &[]);
     let gone = chunk(&mut body).await.unwrap();
-    assert!(
-        gone.contains("event: sync-demo") && gone.contains("No Application"),
-        "{gone}"
-    );
+    assert!(gone.contains("sync-demo") && gone.contains("No Application"), "{gone}");
     deployments.shutdown.cancel();
 }
 

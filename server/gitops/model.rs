@@ -184,7 +184,9 @@ impl Application {
 
     /// When what runs was rolled out last: the end of the last operation, else the newest history entry.
     pub fn last_sync(&self) -> Option<DateTime<Utc>> {
-        let finished = self.operation.as_ref().and_then(|operation| operation.finished_at);
+        // While it is retried, the end of the last attempt is there already.
+        let ended = self.operation.as_ref().filter(|operation| operation.phase != "Running");
+        let finished = ended.and_then(|operation| operation.finished_at);
         finished.or_else(|| self.history.first().and_then(|entry| entry.deployed_at))
     }
 }

@@ -79,7 +79,10 @@ impl Error {
         let Self::Internal(source) = self else { return false };
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
         while let Some(error) = next {
-            if error.downcast_ref::<sqlx::Error>().is_some_and(crate::db::is_away) {
+            let of_database = error
+                .downcast_ref::<sqlx::Error>()
+                .or_else(|| error.downcast_ref::<Arc<sqlx::Error>>().map(Arc::as_ref));
+            if of_database.is_some_and(crate::db::is_away) {
                 return true;
             }
             next = error.source();
@@ -141,6 +144,8 @@ mod tests {
         let away = Error::internal(Wrapped(sqlx::Error::PoolTimedOut));
         assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(away.chain().contains("the catalog failed: "), "{}", away.chain());
+        let shared = Error::internal(Arc::new(sqlx::Error::PoolTimedOut));
+        assert_eq!(shared.status(), StatusCode::SERVICE_UNAVAILABLE);
         let ours = Error::internal(Wrapped(sqlx::Error::RowNotFound));
         assert_eq!(ours.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }

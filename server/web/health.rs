@@ -29,8 +29,7 @@ struct Conditions {
     stopping: bool,
 }
 
-/// One thing that must have happened once before the portal is ready. Opens when told so, or when dropped
-/// unopened never.
+/// One thing that must have happened once before the portal is ready.
 #[derive(Clone)]
 pub struct Gate {
     readiness: Readiness,
@@ -42,6 +41,16 @@ impl Gate {
     pub fn open(&self) {
         self.readiness.change(|state| {
             state.closed.remove(self.name);
+        });
+    }
+
+    /// Opens after this time even if it has not happened: another system that is down must not keep the portal
+    /// from serving.
+    pub fn open_at_latest(&self, after: Duration) {
+        let gate = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            gate.open();
         });
     }
 }

@@ -136,3 +136,92 @@ fn key(secret: &str) -> [u8; 32] {
 fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::auth::Caller;
+    use crate::web::testing;
+
+    const FORM: &str = "/create/templates/default/basic";
+
+    fn router(db: &PgPool, caller: Option<Caller>) -> Router {
+        let mut frame = testing::frame(caller);
+        frame.kept_forms = Some(KeptForms::new(db.clone(), frame.clock.clone(), false));
+        let show = |RestoredForm(pairs): RestoredForm| async move { format!("{pairs:?}") };
+        let form = get(show).post(|| async { "posted" });
+        let protected = Router::new().route(FORM, form.clone()).route("/settings", form);
+        frame.around(Router::new(), protected)
+    }
+
+    async fn ask(router: Router, request: Request) -> (StatusCode, HeaderMap, String) {
+        let (parts, body) = router.oneshot(request).await.expect("infallible").into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body in memory");
+        (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn post(path: &str, body: String) -> Request {
+        Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("content-length", body.len())
+            .body(Body::from(body))
+            .expect("a valid request")
+    }
+
+    fn get_with(path: &str, cookie: &str) -> Request {
+        Request::get(path)
+            .header("cookie", cookie)
+            .body(Body::empty())
+            .expect("a valid request")
+    }
+
+    fn location(headers: &HeaderMap) -> String {
+        let text = headers["location"].to_str().expect("text");
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8_lossy()
+            .into_owned()
+    }
+
+    #[sqlx::test]
+    async fn a_form_without_a_session_comes_back_once_to_its_browser(db: PgPool) {
+        let request = post(FORM, "name=demo&tags=a&tags=b+c".into());
+        let (status, headers, _) = ask(router(&db, None), request).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+        let target = location(&headers);
+        let target = target.strip_prefix("/login?next=").expect("the login page");
+        assert!(target.starts_with(&format!("{FORM}?restore=")), "{target}");
+        let cookie = headers["set-cookie"].to_str().expect("text");
+        let cookie = cookie.split(';').next().expect("name and value");
+
+        let user = || router(&db, Some(testing::user("user1", &[])));
+        let (_, _, other) = ask(user(), get_with(target, &format!("portico-form={}", "0".repeat(64)))).await;
+        assert_eq!(other, "None");
+        let (_, _, back) = ask(user(), get_with(target, cookie)).await;
+        assert_eq!(back, r#"Some([("name", "demo"), ("tags", "a"), ("tags", "b c")])"#);
+        let (_, _, again) = ask(user(), get_with(target, cookie)).await;
+        assert_eq!(again, "None");
+    }
+
+    #[sqlx::test]
+    async fn only_small_forms_of_the_right_place_are_kept(db: PgPool) {
+        for request in [
+            post("/settings", "a=1".into()),
+            post(FORM, format!("a={}", "x".repeat(70_000))),
+        ] {
+            let path = request.uri().path().to_owned();
+            let (status, headers, _) = ask(router(&db, None), request).await;
+            assert_eq!(status, StatusCode::SEE_OTHER);
+            assert_eq!(location(&headers), format!("/login?next={path}"));
+        }
+        let kept: i64 = sqlx::query_scalar("select count(*) from kept_forms")
+            .fetch_one(&db)
+            .await
+            .expect("a count");
+        assert_eq!(kept, 0);
+    }
+}

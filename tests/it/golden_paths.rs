@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use portico::scaffolder::expressions::{FileOptions, Options, render_template, render_value};
+use serde_json::{Value, json};
 
 #[test]
 fn every_target_of_the_entry_is_there() {
@@ -29,7 +30,7 @@ fn names_that_kubernetes_refuses_are_refused_by_the_form() {
         .expect("the template asks something")
         .clone();
     let page = jsonschema::validator_for(&pages[0]).expect("the first page is a schema");
-    let form = |name: &str| serde_json::json!({ "name": name, "owner": "group:default/admin", "system": "services" });
+    let form = |name: &str| json!({ "name": name, "owner": "group:default/admin", "system": "services" });
     for name in ["ab", "payments-api", "a1", &"a".repeat(50)] {
         assert!(page.is_valid(&form(name)), "{name}");
     }
@@ -60,8 +61,7 @@ fn images_are_checked_and_the_defaults_pass() {
     let schema = &pages[1];
     let page = jsonschema::validator_for(schema).expect("the second page is a schema");
     let default = |key: &str| schema["properties"][key]["default"].clone();
-    let form =
-        |image: Value| serde_json::json!({ "image": image, "port": default("port"), "replicas": default("replicas") });
+    let form = |image: Value| json!({ "image": image, "port": default("port"), "replicas": default("replicas") });
     assert!(page.is_valid(&form(default("image"))));
     let digest = format!("ghcr.io/a/b@sha256:{}", "0".repeat(64));
     for image in ["nginx", "nginx:1.27", "localhost:5000/a/b:V1", &digest] {
@@ -93,6 +93,100 @@ fn steps_are_those_of_the_platform_and_have_unique_ids() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), steps.len());
+}
+
+#[test]
+fn a_script_may_give_a_name_alone() {
+    let input = template()
+        .pointer("/spec/steps/0/input/values")
+        .expect("the first step has values")
+        .clone();
+    let context = json!({ "parameters": { "name": "demo" } });
+    let options = Options {
+        strict: true,
+        ..Options::default()
+    };
+    let values = render_value(&input, &context, &options)
+        .expect("rendered")
+        .expect("an object");
+    assert_eq!(values["replicas"], 2);
+    assert_eq!(values["port"], 8080);
+    assert_eq!(values["owner"], "group:default/base-user");
+}
+
+#[test]
+fn the_application_gets_the_repository_without_its_page() {
+    let template = template();
+    let input = template
+        .pointer("/spec/steps/2/input/repoUrl")
+        .expect("the Application has a repository");
+    let context = json!({
+        "parameters": { "name": "demo" },
+        "steps": { "publish": { "output": {
+            "repoContentsUrl": "https://cnoe.localtest.me:8443/gitea/giteaAdmin/demo/src/branch/main/",
+        } } },
+    });
+    let url = render_value(input, &context, &Options::default()).expect("rendered");
+    assert_eq!(url, Some(json!("https://cnoe.localtest.me:8443/gitea/giteaAdmin/demo")));
+}
+
+/// Whatever somebody writes into the form, the files say that and nothing else.
+#[test]
+fn hostile_values_stay_values() {
+    for description in [
+        "It says \"no\": #1 {{ x }} 'quoted' \\ ü",
+        "- a\n- b: c",
+        "*alias &anchor !tag %",
+        "${{ values.name }} {% raw %}",
+        "",
+    ] {
+        let values = json!({
+            "name": "demo",
+            "owner": "group:default/admin",
+            "system": "system:default/services",
+            "description": description,
+            "image": "ghcr.io/a/b:1",
+            "port": 8080,
+            "replicas": 3,
+        });
+        let component = rendered("catalog-info.yaml", &values);
+        assert_eq!(component["metadata"]["description"], description);
+        assert_eq!(component["metadata"]["name"], "demo");
+        assert_eq!(component["metadata"]["annotations"]["argocd/app-name"], "demo");
+        assert_eq!(component["spec"]["owner"], "group:default/admin");
+        rendered("mkdocs.yml", &values);
+    }
+}
+
+#[test]
+fn manifests_are_safe_and_belong_together() {
+    let values = json!({ "name": "demo", "image": "ghcr.io/a/b:1", "port": 9000, "replicas": 3 });
+    let deployment = rendered("manifests/deployment.yaml", &values);
+    let service = rendered("manifests/service.yaml", &values);
+    assert_eq!(deployment["spec"]["replicas"], 3);
+    assert_eq!(
+        deployment["spec"]["selector"]["matchLabels"],
+        service["spec"]["selector"]
+    );
+    let pod = &deployment["spec"]["template"];
+    for (label, value) in service["spec"]["selector"].as_object().expect("a selector") {
+        assert_eq!(&pod["metadata"]["labels"][label], value);
+    }
+    assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["ports"][0]["containerPort"], 9000);
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(container["securityContext"]["capabilities"]["drop"], json!(["ALL"]));
+    for part in ["startupProbe", "readinessProbe", "livenessProbe", "resources"] {
+        assert!(container[part].is_object(), "{part}");
+    }
+}
+
+fn rendered(file: &str, values: &Value) -> Value {
+    let path = folder().join("basic-deployment/skeleton").join(file);
+    let text = std::fs::read_to_string(&path).expect("the skeleton is readable");
+    let text = render_template(&text, &json!({ "values": values }), &FileOptions::default()).expect("rendered");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}\n{text}"))
 }
 
 fn folder() -> PathBuf {

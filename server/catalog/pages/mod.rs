@@ -1,4 +1,94 @@
-use super::*;
-pub fn router(_catalog: Catalog, _cards: Vec<Arc<dyn EntityCard>>, _columns: Vec<Arc<dyn ListColumn>>) -> axum::Router {
-    todo!()
+//! `/catalog`: the list, entities, locations. Queries become structs, structs become templates.
+
+mod entity;
+mod list;
+mod locations;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+
+use super::{Catalog, EntityCard, ListColumn, api};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+struct Pages {
+    catalog: Catalog,
+    cards: Arc<[Arc<dyn EntityCard>]>,
+    columns: Arc<[Arc<dyn ListColumn>]>,
+}
+
+/// Every route of the catalog, `/catalog…` and `/api/catalog…`; all of them need a known caller.
+/// `cards` stand on entity pages, `columns` in the list, in the order given.
+pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Arc<dyn ListColumn>>) -> Router {
+    let api = api::router(catalog.clone());
+    let pages = Pages {
+        catalog,
+        cards: cards.into(),
+        columns: columns.into(),
+    };
+    Router::new()
+        .route("/catalog", get(list::list))
+        .route("/catalog/live", get(stream::live))
+        .route("/catalog/locations", get(locations::list).post(locations::register))
+        .route("/catalog/locations/{id}", get(locations::show))
+        .route("/catalog/locations/{id}/refresh", post(locations::refresh))
+        .route(
+            "/catalog/locations/{id}/delete",
+            get(locations::confirm).post(locations::delete),
+        )
+        .route("/catalog/{namespace}/{kind}/{name}", get(entity::show))
+        .route("/catalog/{namespace}/{kind}/{name}/about", get(entity::about))
+        .route("/catalog-import", get(|| async { Redirect::to("/catalog/locations") }))
+        .with_state(pages)
+        .merge(api)
+}
+
+/// Symbol of `static/icons.svg` for a kind in lower case.
+fn icon(kind: &str) -> &'static str {
+    match kind {
+        "api" => "api",
+        "system" | "domain" => "system",
+        "resource" => "resource",
+        "group" => "group",
+        "user" => "user",
+        "template" => "create",
+        "location" => "repo",
+        _ => "component",
+    }
+}
+
+/// Several of a kind, for headings: `Components`.
+fn plural(kind: &str) -> String {
+    match kind {
+        "api" => "APIs".to_owned(),
+        "all" => "Entities".to_owned(),
+        kind => {
+            let mut letters = kind.chars();
+            let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+            let rest: String = letters.collect();
+            match rest.strip_suffix('y') {
+                Some(stem) => format!("{first}{stem}ies"),
+                None => format!("{first}{rest}s"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kinds_are_named() {
+        for (kind, expected) in [
+            ("component", "Components"),
+            ("api", "APIs"),
+            ("all", "Entities"),
+            ("category", "Categories"),
+        ] {
+            assert_eq!(super::plural(kind), expected);
+        }
+    }
 }

@@ -162,7 +162,7 @@ pub async fn list_of_repository(db: &PgPool, repository: &Repository) -> Result<
 }
 
 /// Repositories of a location, as they were at the last read.
-pub async fn list_repositories(db: &PgPool, location: Uuid) -> Result<Vec<Checked>, sqlx::Error> {
+pub async fn list_repositories(db: impl sqlx::PgExecutor<'_>, location: Uuid) -> Result<Vec<Checked>, sqlx::Error> {
     let rows = sqlx::query!(
         "select forge, owner, name, reference, commit_id from catalog_location_repository where location_id = $1",
         location,
@@ -305,6 +305,18 @@ pub async fn set_due(db: &PgPool, id: Uuid, now: DateTime<Utc>) -> Result<(), sq
         "update catalog_location set stale = true, next_read_at = $2 where id = $1",
         id,
         now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives a location another address.
+pub async fn set_target(db: &PgPool, id: Uuid, target: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update catalog_location set target = $2, stale = true where id = $1",
+        id,
+        target
     )
     .execute(db)
     .await?;

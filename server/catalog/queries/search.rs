@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::Entity;
 use super::super::filter::Filter;
-use super::entities::Row;
+use super::entities::{Row, with_relations};
 
 /// What entities are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub struct Found {
 #[derive(sqlx::FromRow)]
 struct FoundRow {
     id: Uuid,
+    entity_ref: String,
     body: serde_json::Value,
     digest: String,
-    relations: serde_json::Value,
     value: Option<String>,
 }
 
@@ -74,9 +74,7 @@ type Builder = QueryBuilder<Postgres>;
 /// Entities of a page, in order.
 pub async fn page(db: &PgPool, query: &Query) -> Result<Vec<Found>, sqlx::Error> {
     let first = query.order.first();
-    let mut sql = Builder::new(
-        "select e.id, e.body, e.digest, catalog_relations(e.entity_ref) as relations, e.value from (select e.*, ",
-    );
+    let mut sql = Builder::new("select e.id, e.entity_ref, e.body, e.digest, e.value from (select e.*, ");
     value(&mut sql, first.and_then(|order| order.field.as_deref()));
     sql.push(" as value from catalog_entity e where ");
     conditions(&mut sql, query);
@@ -118,18 +116,21 @@ pub async fn page(db: &PgPool, query: &Query) -> Result<Vec<Found>, sqlx::Error>
     if query.backwards {
         rows.reverse();
     }
-    Ok(rows
+    let (values, rows): (Vec<_>, Vec<_>) = rows
         .into_iter()
-        .map(|row| Found {
-            value: row.value,
-            entity: Row {
+        .map(|row| {
+            let entity = Row {
                 id: row.id,
+                entity_ref: row.entity_ref,
                 body: row.body,
                 digest: row.digest,
-                relations: row.relations,
-            }
-            .into_entity(),
+            };
+            (row.value, entity)
         })
+        .unzip();
+    let entities = with_relations(db, rows).await?;
+    Ok(std::iter::zip(entities, values)
+        .map(|(entity, value)| Found { entity, value })
         .collect())
 }
 
@@ -145,6 +146,18 @@ pub async fn count(db: &PgPool, query: &Query) -> Result<i64, sqlx::Error> {
         sql.push(" is not null");
     }
     sql.build_query_scalar().fetch_one(db).await
+}
+
+/// Those of the refs whose entities match.
+pub async fn matching_refs(
+    db: &PgPool,
+    filter: &Filter,
+    refs: &[String],
+) -> Result<std::collections::HashSet<String>, sqlx::Error> {
+    let mut sql = Builder::new("select e.entity_ref from catalog_entity e where e.entity_ref = any(");
+    sql.push_bind(refs.to_vec()).push(") and ");
+    condition(&mut sql, filter);
+    Ok(sql.build_query_scalar().fetch_all(db).await?.into_iter().collect())
 }
 
 /// Values of one key among the entities that match, with their counts, sorted by value.
@@ -315,51 +328,63 @@ fn join(sql: &mut Builder, parts: &[Filter], with: &'static str, empty: &'static
     sql.push(")");
 }
 
-/// Text conditions of the list page's search box: every word must be there.
+/// A page of the list: every word must stand in an entity's name, title, description, tags or owner. With
+/// the number of all that match.
 pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
     let mut sql = Builder::new(
-        "select e.id, e.body, e.digest, '[]'::jsonb as relations, e.changed_at, count(*) over () as total, ",
+        "select e.id, e.entity_ref, e.body, e.digest, e.changed_at, e.total from (
+            select e.*, count(*) over () as total, ",
     );
-    value(&mut sql, query.order.first().and_then(|order| order.field.as_deref()));
+    let first = query.order.first();
+    value(&mut sql, first.and_then(|order| order.field.as_deref()));
     sql.push(" as value from catalog_entity e where ");
     condition(&mut sql, &query.filter);
-    for word in words {
-        let word = word
-            .to_lowercase()
-            .replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_")
-            .replace('\0', "");
-        sql.push(" and e.search like ").push_bind(format!("%{word}%"));
-    }
-    let descending = query.order.first().is_some_and(|order| order.descending);
-    sql.push(" order by value collate \"C\"")
-        .push(if descending {
-            " desc nulls last"
-        } else {
-            " asc nulls last"
+    contains(&mut sql, words);
+    sql.push(") e order by e.value collate \"C\"")
+        .push(match first.is_some_and(|order| order.descending) {
+            true => " desc nulls last",
+            false => " asc nulls last",
         })
         .push(", e.title collate \"C\", e.entity_ref limit ")
         .push_bind(query.limit.unwrap_or(50))
         .push(" offset ")
         .push_bind(query.offset);
     let rows: Vec<ListRecord> = sql.build_query_as().fetch_all(db).await?;
-    let total = rows.first().map_or(0, |row| row.total);
-    Ok((
-        rows.into_iter()
-            .map(|row| ListRow {
-                changed_at: row.changed_at,
-                entity: Row {
-                    id: row.id,
-                    body: row.body,
-                    digest: row.digest,
-                    relations: row.relations,
-                }
-                .into_entity(),
-            })
-            .collect(),
-        total,
-    ))
+    let total = match rows.first() {
+        Some(row) => row.total,
+        // Behind the last page there is no row to tell the number.
+        None if query.offset > 0 => {
+            let mut sql = Builder::new("select count(*) from catalog_entity e where ");
+            condition(&mut sql, &query.filter);
+            contains(&mut sql, words);
+            sql.build_query_scalar().fetch_one(db).await?
+        }
+        None => 0,
+    };
+    let rows = rows.into_iter().map(|row| ListRow {
+        changed_at: row.changed_at,
+        entity: Row {
+            id: row.id,
+            entity_ref: row.entity_ref,
+            body: row.body,
+            digest: row.digest,
+        }
+        .into_entity(Vec::new()),
+    });
+    Ok((rows.collect(), total))
+}
+
+fn contains(sql: &mut Builder, words: &[String]) {
+    for word in words {
+        let mut literal = String::new();
+        for letter in word.to_lowercase().chars().filter(|letter| *letter != '\0') {
+            if matches!(letter, '\\' | '%' | '_') {
+                literal.push('\\');
+            }
+            literal.push(letter);
+        }
+        sql.push(" and e.search like ").push_bind(format!("%{literal}%"));
+    }
 }
 
 /// A row of the list page; its entity comes without relations.
@@ -371,9 +396,9 @@ pub struct ListRow {
 #[derive(sqlx::FromRow)]
 struct ListRecord {
     id: Uuid,
+    entity_ref: String,
     body: serde_json::Value,
     digest: String,
-    relations: serde_json::Value,
     changed_at: chrono::DateTime<chrono::Utc>,
     total: i64,
 }
@@ -404,15 +429,7 @@ pub async fn column_counts(
     let mut sql = Builder::new("select value, count(*) from (select ");
     sql.push(name).push(" as value from catalog_entity e where ");
     condition(&mut sql, filter);
-    for word in words {
-        let word = word
-            .to_lowercase()
-            .replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_")
-            .replace('\0', "");
-        sql.push(" and e.search like ").push_bind(format!("%{word}%"));
-    }
+    contains(&mut sql, words);
     sql.push(") e where value is not null group by value order by count(*) desc, value limit ")
         .push_bind(limit);
     sql.build_query_as().fetch_all(db).await

@@ -17,7 +17,8 @@ use super::envelope::{self, FieldFault};
 use super::kinds::{self, Relation};
 use super::rules::Rules;
 use super::{EntityRef, yaml};
-use source::{Failure, Reading};
+use source::Failure;
+pub use source::Reading;
 
 /// Files read for one location at most.
 const MAX_FILES: usize = 5_000;

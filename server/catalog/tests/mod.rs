@@ -1,6 +1,7 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
 mod forge;
+mod http;
 mod ingestion;
 
 use std::sync::Arc;

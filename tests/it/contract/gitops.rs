@@ -18,7 +18,8 @@ struct Target {
     cluster: ClusterSettings,
     /// Argo CD's own API, with an account.
     argocd: Option<InstanceSettings>,
-    /// Clone URL with credentials, for pushing. Its folder `manifests` has a Deployment.
+    /// Clone URL with credentials, for pushing. Its folder `manifests` has a Deployment with one replica, `idle` has
+    /// no manifest.
     push_url: Option<String>,
     /// The same repository as an Application names it.
     repo_url: String,
@@ -45,6 +46,14 @@ impl Target {
             ..GitOpsSettings::default()
         };
         GitOps::new(settings, cluster, http, Clock::system()).expect("settings that work")
+    }
+
+    /// One with nothing to roll out: two Applications may not have the same object.
+    fn idle_application(&self, name: &str) -> NewApplication {
+        NewApplication {
+            path: "idle".to_owned(),
+            ..self.new_application(name)
+        }
     }
 
     fn new_application(&self, name: &str) -> NewApplication {
@@ -88,7 +97,7 @@ fn watch(gitops: &GitOps) -> tokio::task::JoinHandle<()> {
 
 async fn applications_are_created_once(target: &Target, gitops: &GitOps) {
     let name = fresh("app");
-    let new = target.new_application(&name);
+    let new = target.idle_application(&name);
     assert_eq!(gitops.exists("in-cluster", &name).await, Ok(false));
     assert_eq!(gitops.create(&new).await, Ok(Created { already: false }));
     assert_eq!(gitops.exists("in-cluster", &name).await, Ok(true));
@@ -115,7 +124,7 @@ async fn applications_are_created_once(target: &Target, gitops: &GitOps) {
         let taken = gitops.create(&other).await;
         assert!(matches!(taken, Err(GitOpsError::Conflict { .. })), "{taken:?}");
     }
-    let bad = gitops.create(&target.new_application("Not_A_Name")).await;
+    let bad = gitops.create(&target.idle_application("Not_A_Name")).await;
     assert!(matches!(bad, Err(GitOpsError::Denied { .. })), "{bad:?}");
 }
 
@@ -131,13 +140,13 @@ async fn the_store_follows(target: &Target) {
 
     let name = fresh("seen");
     gitops
-        .create(&target.new_application(&name))
+        .create(&target.idle_application(&name))
         .await
         .expect("it can be created");
     let application = until(&gitops, "the new Application", || gitops.get(&name)).await;
     assert_eq!(
         (application.namespace.as_str(), application.path.as_str()),
-        ("argocd", "manifests")
+        ("argocd", "idle")
     );
     assert_eq!(application.labels.get("backstage-name"), Some(&name));
     assert_eq!(application.target_revision, "HEAD");
@@ -239,6 +248,8 @@ async fn on_sandbox() -> (Sandbox, Target, tempfile::TempDir) {
     let tree = folder.path().join("tree");
     std::fs::create_dir_all(tree.join("manifests")).expect("a folder");
     std::fs::write(tree.join("manifests/deployment.yaml"), DEPLOYMENT).expect("a manifest");
+    std::fs::create_dir_all(tree.join("idle")).expect("a folder");
+    std::fs::write(tree.join("idle/README.md"), "Nothing to roll out.\n").expect("a file");
     let admin = Credentials::FORGE_ADMIN;
     sandbox
         .forge

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Forge;
 use super::access::{Caller, Refusal, Seen, ask_for_password};
 use super::api::raw_file;
-use super::git::is_file_path;
+use super::git::{GitError, is_file_path};
 use super::model::{Account, Permission};
 use crate::html::{self, escape};
 
@@ -35,10 +35,43 @@ pub fn routes() -> Router<Forge> {
 
 /// 404 for everything else.
 pub async fn nothing_here() -> Response {
-    problem(&Refusal::not_found())
+    Problem(Refusal::not_found()).into_response()
 }
 
-type Shown = Result<Response, Response>;
+type Shown = Result<Response, Problem>;
+
+/// A refusal as a page.
+#[derive(Debug)]
+struct Problem(Refusal);
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl From<GitError> for Problem {
+    fn from(error: GitError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self(refusal) = self;
+        let main = format!(
+            "<h1>{}</h1>\n<p class=\"note\">{}</p>",
+            refusal.status(),
+            escape(refusal.message())
+        );
+        let title = "Not possible · Sandbox forge";
+        let shown = html::page(refusal.status(), title, "/style.css", false, "", &main);
+        match refusal.status() {
+            StatusCode::UNAUTHORIZED => ask_for_password(shown),
+            _ => shown,
+        }
+    }
+}
 
 fn page(title: &str, main: &str) -> Response {
     html::page(
@@ -51,32 +84,10 @@ fn page(title: &str, main: &str) -> Response {
     )
 }
 
-fn problem(refusal: &Refusal) -> Response {
-    let main = format!(
-        "<h1>{}</h1>\n<p class=\"note\">{}</p>",
-        refusal.status(),
-        escape(refusal.message())
-    );
-    let shown = html::page(
-        refusal.status(),
-        "Not possible · Sandbox forge",
-        "/style.css",
-        false,
-        "",
-        &main,
-    );
-    match refusal.status() {
-        StatusCode::UNAUTHORIZED => ask_for_password(shown),
-        _ => shown,
-    }
-}
-
-fn seen(forge: &Forge, headers: &HeaderMap, owner: &str, name: &str) -> Result<Seen, Response> {
-    let caller = Caller::of(forge, headers).map_err(|refusal| problem(&refusal))?;
+fn seen(forge: &Forge, headers: &HeaderMap, owner: &str, name: &str) -> Result<Seen, Problem> {
+    let caller = Caller::of(forge, headers)?;
     let name = name.strip_suffix(".git").unwrap_or(name);
-    forge
-        .see(&caller, owner, name, Permission::Read)
-        .map_err(|refusal| problem(&refusal))
+    Ok(forge.see(&caller, owner, name, Permission::Read)?)
 }
 
 async fn home(State(forge): State<Forge>, headers: HeaderMap) -> Shown {
@@ -85,13 +96,13 @@ async fn home(State(forge): State<Forge>, headers: HeaderMap) -> Shown {
 
 async fn of_owner(State(forge): State<Forge>, Path(owner): Path<String>, headers: HeaderMap) -> Shown {
     if forge.inner.contents.read(|contents| contents.account(&owner).is_none()) {
-        return Err(problem(&Refusal::not_found()));
+        return Err(Refusal::not_found().into());
     }
     listed(&forge, &headers, Some(&owner))
 }
 
 fn listed(forge: &Forge, headers: &HeaderMap, owner: Option<&str>) -> Shown {
-    let caller = Caller::of(forge, headers).map_err(|refusal| problem(&refusal))?;
+    let caller = Caller::of(forge, headers)?;
     let visible: Vec<_> = forge.inner.contents.read(|contents| {
         let all = contents.repositories.values();
         let of_owner = all.filter(|found| owner.is_none_or(|owner| found.owner.eq_ignore_ascii_case(owner)));
@@ -129,7 +140,7 @@ fn listed(forge: &Forge, headers: &HeaderMap, owner: Option<&str>) -> Shown {
 async fn log_in(State(forge): State<Forge>, headers: HeaderMap) -> Response {
     match Caller::of(&forge, &headers).and_then(Caller::required) {
         Ok(_) => Redirect::to("/").into_response(),
-        Err(refusal) => problem(&refusal),
+        Err(refusal) => Problem(refusal).into_response(),
     }
 }
 
@@ -171,27 +182,21 @@ async fn raw(
 ) -> Shown {
     let seen = seen(&forge, &headers, &owner, &name)?;
     let (reference, path) = split(&seen, &rest).await?;
-    raw_file(&seen, &reference, &path, &headers)
-        .await
-        .map_err(|refusal| problem(&refusal))
+    Ok(raw_file(&seen, &reference, &path, &headers).await?)
 }
 
 /// `<reference>/<path>`, where the reference may have slashes: the shortest one that exists.
-async fn split(seen: &Seen, rest: &str) -> Result<(String, String), Response> {
+async fn split(seen: &Seen, rest: &str) -> Result<(String, String), Problem> {
     let rest = rest.trim_matches('/');
     let ends = rest.match_indices('/').map(|(at, _)| at).chain([rest.len()]).take(8);
     for end in ends {
         let reference = &rest[..end];
-        let found = seen
-            .git
-            .resolve(reference)
-            .await
-            .map_err(|error| problem(&error.into()))?;
+        let found = seen.git.resolve(reference).await?;
         if found.is_some() {
             return Ok((reference.to_owned(), rest[end..].trim_start_matches('/').to_owned()));
         }
     }
-    Err(problem(&Refusal::not_found()))
+    Err(Refusal::not_found().into())
 }
 
 fn head(forge: &Forge, seen: &Seen) -> String {
@@ -206,23 +211,16 @@ fn head(forge: &Forge, seen: &Seen) -> String {
 }
 
 async fn folder_or_file(forge: &Forge, seen: &Seen, kind: &str, reference: &str, path: &str) -> Shown {
-    let fail = |refusal: Refusal| problem(&refusal);
-    let commit = seen.commit(reference).await.map_err(fail)?;
+    let commit = seen.commit(reference).await?;
     let found = if path.is_empty() || is_file_path(path) {
         seen.git.entry(&commit, path).await
     } else {
         Ok(None)
     };
-    let entry = found
-        .map_err(|error| fail(error.into()))?
-        .ok_or_else(|| fail(Refusal::not_found()))?;
+    let entry = found?.ok_or_else(Refusal::not_found)?;
     let full_name = escape(&forge.full_name(&seen.repository));
     let (safe_kind, safe_reference) = (escape(kind), escape(reference));
-    let last = seen
-        .git
-        .log(&[&commit], path, 0, 1)
-        .await
-        .map_err(|error| fail(error.into()))?;
+    let last = seen.git.log(&[&commit], path, 0, 1).await?;
     let last = last.first().map_or(String::new(), |commit| {
         let first_line = commit.message.lines().next().unwrap_or_default();
         format!(
@@ -241,11 +239,7 @@ async fn folder_or_file(forge: &Forge, seen: &Seen, kind: &str, reference: &str,
         escape(path)
     );
     if entry.kind == "tree" {
-        let children = seen
-            .git
-            .tree(&entry.id, false)
-            .await
-            .map_err(|error| fail(error.into()))?;
+        let children = seen.git.tree(&entry.id, false).await?;
         main.push_str("<table><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th></tr></thead><tbody>\n");
         let (folders, files): (Vec<_>, Vec<_>) = children.into_iter().partition(|child| child.kind == "tree");
         for child in folders.iter().chain(&files) {
@@ -265,7 +259,7 @@ async fn folder_or_file(forge: &Forge, seen: &Seen, kind: &str, reference: &str,
         let clone = format!("{}/{full_name}.git", forge.root());
         main.push_str(&format!("</tbody></table>\n<pre>git clone {clone}</pre>"));
     } else {
-        let bytes = seen.git.blob(&entry.id).await.map_err(|error| fail(error.into()))?;
+        let bytes = seen.git.blob(&entry.id).await?;
         let text = match std::str::from_utf8(&bytes) {
             Ok(text) if !text.contains('\0') => format!("<pre>{}</pre>", escape(text)),
             _ => format!("<p>{} bytes that are not text.</p>", bytes.len()),
@@ -279,12 +273,10 @@ async fn folder_or_file(forge: &Forge, seen: &Seen, kind: &str, reference: &str,
     Ok(page(&forge.full_name(&seen.repository), &main))
 }
 
-fn editor(forge: &Forge, headers: &HeaderMap, owner: &str, name: &str) -> Result<(Seen, Account), Response> {
-    let caller = Caller::of(forge, headers).map_err(|refusal| problem(&refusal))?;
-    let seen = forge
-        .see(&caller, owner, name, Permission::Write)
-        .map_err(|refusal| problem(&refusal))?;
-    let account = caller.required().map_err(|refusal| problem(&refusal))?;
+fn editor(forge: &Forge, headers: &HeaderMap, owner: &str, name: &str) -> Result<(Seen, Account), Problem> {
+    let caller = Caller::of(forge, headers)?;
+    let seen = forge.see(&caller, owner, name, Permission::Write)?;
+    let account = caller.required()?;
     Ok((seen, account))
 }
 
@@ -295,18 +287,18 @@ async fn edit(
 ) -> Shown {
     let (seen, _) = editor(&forge, &headers, &owner, &name)?;
     let (branch, path) = split(&seen, &rest).await?;
-    let commit = seen.commit(&branch).await.map_err(|refusal| problem(&refusal))?;
+    let commit = seen.commit(&branch).await?;
     let found = if is_file_path(&path) {
         seen.git.entry(&commit, &path).await
     } else {
         Ok(None)
     };
-    let text = match found.map_err(|error| problem(&error.into()))? {
+    let text = match found? {
         Some(entry) if entry.kind == "blob" => {
-            let bytes = seen.git.blob(&entry.id).await.map_err(|error| problem(&error.into()))?;
-            String::from_utf8(bytes).map_err(|_| problem(&Refusal::invalid(format!("{path} is not text"))))?
+            let bytes = seen.git.blob(&entry.id).await?;
+            String::from_utf8(bytes).map_err(|_| Refusal::invalid(format!("{path} is not text")))?
         }
-        _ => return Err(problem(&Refusal::not_found())),
+        _ => return Err(Refusal::not_found().into()),
     };
     // A browser drops one line break after <textarea>.
     let main = format!(
@@ -331,10 +323,7 @@ async fn save(
 ) -> Shown {
     // Browsers send a known name and password with forms of other sites too.
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
-        return Err(problem(&Refusal::new(
-            StatusCode::FORBIDDEN,
-            "The form was sent from another site.",
-        )));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "The form was sent from another site.").into());
     }
     let (seen, account) = editor(&forge, &headers, &owner, &name)?;
     let (branch, path) = split(&seen, &rest).await?;
@@ -349,8 +338,7 @@ async fn save(
     }
     forge
         .save(&seen, &account, &branch, &path, &text, message.trim())
-        .await
-        .map_err(|refusal| problem(&refusal))?;
+        .await?;
     let target = format!("/{}/src/branch/{branch}/{path}", forge.full_name(&seen.repository));
     Ok(Redirect::to(&target).into_response())
 }
@@ -361,12 +349,12 @@ async fn commit(
     headers: HeaderMap,
 ) -> Shown {
     let seen = seen(&forge, &headers, &owner, &name)?;
-    let id = seen.commit(&id).await.map_err(|refusal| problem(&refusal))?;
+    let id = seen.commit(&id).await?;
     let shown = seen
         .git
         .run(["show", "--no-color", "--stat", "--patch", "--date=iso-strict", &id])
         .await;
-    let text = shown.map_err(|error| problem(&error.into()))?;
+    let text = shown?;
     let main = format!(
         "{}<h2>Commit</h2><pre>{}</pre>",
         head(&forge, &seen),
@@ -387,13 +375,9 @@ async fn commits(
     headers: HeaderMap,
 ) -> Shown {
     let seen = seen(&forge, &headers, &owner, &name)?;
-    let from = seen.commit(&branch).await.map_err(|refusal| problem(&refusal))?;
+    let from = seen.commit(&branch).await?;
     let skip = turned.page.unwrap_or(1).max(1).saturating_sub(1).saturating_mul(50);
-    let listed = seen
-        .git
-        .log(&[&from], "", skip, 50)
-        .await
-        .map_err(|error| problem(&error.into()))?;
+    let listed = seen.git.log(&[&from], "", skip, 50).await?;
     let full_name = escape(&forge.full_name(&seen.repository));
     let rows: String = listed
         .iter()
@@ -423,7 +407,7 @@ async fn pull(
 ) -> Shown {
     let seen = seen(&forge, &headers, &owner, &name)?;
     let found = seen.repository.pulls.iter().find(|pull| pull.number == number);
-    let pull = found.ok_or_else(|| problem(&Refusal::not_found()))?;
+    let pull = found.ok_or_else(Refusal::not_found)?;
     let state = if pull.merged.is_some() { "merged" } else { &pull.state };
     let main = format!(
         "{}<h2>#{number} {}</h2><p><span class=\"tag\">{}</span> {} into {}</p><pre>{}</pre>",

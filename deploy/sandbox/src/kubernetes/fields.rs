@@ -143,9 +143,13 @@ pub fn value_at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
         .try_fold(object, |value, element| match element.split_at_checked(2)? {
             ("f:", name) => value.get(name),
             ("k:", key) => value.as_array()?.iter().find(|item| is_item(item, key)),
-            ("v:", text) => value.as_array()?.iter().find(|item| item.to_string() == text),
+            ("v:", text) => value.as_array()?.iter().find(|item| is_value(item, text)),
             _ => None,
         })
+}
+
+fn is_value(item: &Value, text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item)
 }
 
 fn is_item(item: &Value, key: &str) -> bool {
@@ -186,7 +190,7 @@ pub fn remove_at(object: &mut Value, path: &[String]) {
                 remove_at(&mut items[index], rest);
             }
         }
-        ("v:", Value::Array(items)) if rest.is_empty() => items.retain(|item| item.to_string() != name),
+        ("v:", Value::Array(items)) if rest.is_empty() => items.retain(|item| !is_value(item, name)),
         _ => {}
     }
 }

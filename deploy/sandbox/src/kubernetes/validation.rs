@@ -48,11 +48,7 @@ pub fn check(kind: &Kind, object: &Value, old: Option<&Value>) -> Result<(), Sta
         }
         ("", "Pod") => check_containers("spec", &object["spec"], &mut causes),
         ("batch", "Job") => check_containers("spec.template.spec", &object["spec"]["template"]["spec"], &mut causes),
-        ("", "Service") if object["spec"]["type"] != "ExternalName" => {
-            if object["spec"]["clusterIP"] != "None" && object["spec"]["ports"].as_array().is_none_or(Vec::is_empty) {
-                causes.push(Cause::required("spec.ports", ""));
-            }
-        }
+        ("", "Service") if needs_ports(&object["spec"]) => causes.push(Cause::required("spec.ports", "")),
         ("argoproj.io", "Application") => check_application(object, &mut causes),
         _ => {}
     }
@@ -61,6 +57,11 @@ pub fn check(kind: &Kind, object: &Value, old: Option<&Value>) -> Result<(), Sta
     } else {
         Err(Status::invalid(kind, name, &causes))
     }
+}
+
+fn needs_ports(service: &Value) -> bool {
+    let none = service["ports"].as_array().is_none_or(Vec::is_empty);
+    none && service["type"] != "ExternalName" && service["clusterIP"] != "None"
 }
 
 fn check_name(kind: &Kind, name: &str, causes: &mut Vec<Cause>) {

@@ -57,7 +57,7 @@ pub(super) fn watch(call: &Call) -> Result<Response, Status> {
     let kind = call.kind()?;
     let initial = call.parameters.get("sendInitialEvents").map(|value| value == "true");
     let matching = call.parameter("resourceVersionMatch");
-    if initial.is_some() != !matching.is_empty() || !matches!(matching, "" | "NotOlderThan") {
+    if initial.is_some() == matching.is_empty() || !matches!(matching, "" | "NotOlderThan") {
         let options = Kind {
             group: "meta.k8s.io".into(),
             kind: "ListOptions".into(),

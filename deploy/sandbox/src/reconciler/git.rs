@@ -70,7 +70,7 @@ impl Repositories {
         let at_forge =
             matches!(host, "localhost" | "127.0.0.1") && url.port_or_known_default() == forge.port_or_known_default();
         let known = self.aliases.iter().any(|alias| *alias == host || *alias == address);
-        if forge.scheme() == "file" && (known || at_forge || url.scheme() == "file") || at_forge || known {
+        if at_forge || known {
             let segments = url
                 .path_segments()
                 .map(|parts| parts.filter(|part| !part.is_empty()).collect::<Vec<_>>());
@@ -221,16 +221,11 @@ impl Repositories {
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
-        let protocols = if self.forge_url.starts_with("file:") {
-            "file:http:https"
-        } else {
-            "http:https"
-        };
         command
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ALLOW_PROTOCOL", protocols)
+            .env("GIT_ALLOW_PROTOCOL", "http:https")
             .env("HOME", "/nonexistent")
             .env("LC_ALL", "C");
         if let Some(login) = login {

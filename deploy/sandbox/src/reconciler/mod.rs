@@ -11,8 +11,10 @@ pub mod comparison;
 pub mod deletion;
 pub mod git;
 pub mod health;
+mod inquiry;
 pub mod manifests;
 pub mod refresh;
+mod retry;
 pub mod sync;
 
 use std::{

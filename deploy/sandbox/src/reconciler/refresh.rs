@@ -310,7 +310,7 @@ impl Reconciler {
     }
 
     /// Repositories' logins are Secrets beside the Applications, for one URL or for all below a prefix.
-    fn login(&self, repository: &str) -> Option<Login> {
+    pub(super) fn login(&self, repository: &str) -> Option<Login> {
         let secrets = self.cluster.kind("", "Secret").ok()?;
         let wanted = "argocd.argoproj.io/secret-type in (repository, repo-creds)";
         let selector = Selector::parse(wanted, "").ok()?;
@@ -356,7 +356,7 @@ enum Plan {
 }
 
 /// What Argo CD checks before it looks at the repository.
-pub(crate) fn check_spec(reconciler: &Reconciler, application: &Application) -> Result<(), String> {
+pub(super) fn check_spec(reconciler: &Reconciler, application: &Application) -> Result<(), String> {
     let spec = &application.0["spec"];
     if spec["sources"].is_array() && !spec["source"].is_object() {
         return Err("Applications with several sources are not supported by this sandbox".into());
@@ -392,64 +392,5 @@ pub(crate) fn check_spec(reconciler: &Reconciler, application: &Application) -> 
         _ => Err(format!(
             "Application referencing project {project} which does not exist"
         )),
-    }
-}
-
-impl Reconciler {
-    /// Checks a specification, its repository included, before it is stored; the error is for the one who sent it.
-    pub async fn check(&self, application: &Application) -> Result<(), String> {
-        check_spec(self, application)?;
-        let source = application.source();
-        let repository = source["repoURL"].as_str().unwrap_or_default();
-        let revision = source["targetRevision"].as_str().unwrap_or_default();
-        let resolved = self
-            .repositories
-            .resolve(repository, revision, self.login(repository).as_ref())
-            .await;
-        match resolved {
-            Err(failure) if failure.contains("failed to list refs") => Err(format!(
-                "repository not accessible: rpc error: code = Unknown desc = {failure}"
-            )),
-            _ => {
-                let failure = self.wanted(application, "", Level::Latest).await.err();
-                failure.map_or(Ok(()), |failure| {
-                    Err(format!(
-                        "Unable to generate manifests in {}: rpc error: code = Unknown desc = {failure}",
-                        source["path"].as_str().unwrap_or_default()
-                    ))
-                })
-            }
-        }
-    }
-
-    /// The live resources of an Application and what they own, as nodes of Argo CD's resource tree.
-    pub fn tree(&self, application: &str) -> Vec<Value> {
-        let all = self.cluster.find(|_, _| true);
-        let mut open = comparison::tracked(&self.cluster, application);
-        let mut nodes = Vec::new();
-        while let Some((key, object)) = open.pop() {
-            let uid = &object["metadata"]["uid"];
-            let owns = |one: &Value| {
-                one["metadata"]["ownerReferences"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .any(|owner| owner["uid"] == *uid)
-            };
-            open.extend(all.iter().filter(|(_, one)| owns(one)).cloned());
-            let version = object["apiVersion"].as_str().unwrap_or_default();
-            let mut node = json!({
-                "group": key.group, "version": version.rsplit('/').next().unwrap_or_default(), "kind": object["kind"],
-                "namespace": key.namespace, "name": key.name, "uid": uid,
-                "resourceVersion": object["metadata"]["resourceVersion"],
-                "createdAt": object["metadata"]["creationTimestamp"],
-                "parentRefs": object["metadata"]["ownerReferences"],
-            });
-            if let Some(health) = super::health::of(&object) {
-                node["health"] = json!({ "status": health.name() });
-            }
-            nodes.push(node);
-        }
-        nodes
     }
 }

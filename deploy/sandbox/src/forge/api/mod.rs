@@ -1,6 +1,7 @@
 //! The REST API under `/api/v1`, as the Swagger files of Forgejo and Gitea describe it.
 
 mod branches;
+mod changes;
 mod contents;
 mod history;
 mod hooks;
@@ -31,13 +32,13 @@ pub fn routes() -> Router<Forge> {
             "/collaborators/{user}",
             get(repositories::is_collaborator).put(repositories::add_collaborator),
         )
-        .route("/contents", get(contents::root).post(contents::change_many))
+        .route("/contents", get(contents::root).post(changes::change_many))
         .route(
             "/contents/{*path}",
             get(contents::show)
-                .post(contents::create)
-                .put(contents::update)
-                .delete(contents::delete),
+                .post(changes::create)
+                .put(changes::update)
+                .delete(changes::delete),
         )
         .route("/raw/{*path}", get(contents::raw))
         .route("/media/{*path}", get(contents::raw))

@@ -83,7 +83,7 @@ impl Rollouts {
             if !deployment["metadata"]["deletionTimestamp"].is_null() {
                 continue;
             }
-            let replica_sets = owned(&replica_sets, &[deployment.clone()]);
+            let replica_sets = owned(&replica_sets, std::slice::from_ref(&deployment));
             let pods = owned(&pods, &replica_sets);
             let view = View {
                 deployment,

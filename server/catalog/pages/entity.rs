@@ -1,0 +1,237 @@
+//! `GET /catalog/<namespace>/<kind>/<name>`: one entity.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::list::short_ref;
+use super::{Pages, icon, plural};
+use crate::catalog::read::is_web_address;
+use crate::catalog::{Entity, EntityRef, Problem, queries};
+use crate::web::{Error, Shell, SignedIn, page};
+
+/// Another entity, as a link.
+struct Target {
+    label: String,
+    path: String,
+    /// It is named, but the catalog does not have it.
+    missing: bool,
+}
+
+struct RelationGroup {
+    title: &'static str,
+    targets: Vec<Target>,
+}
+
+struct OutLink {
+    title: String,
+    url: String,
+}
+
+/// What the head, the About panel and the relations show: everything that changes with the description.
+struct View {
+    entity: Entity,
+    entity_ref: EntityRef,
+    icon: &'static str,
+    owner: Option<Target>,
+    system: Option<Target>,
+    tags: Vec<String>,
+    links: Vec<OutLink>,
+    relations: Vec<RelationGroup>,
+    view_url: Option<String>,
+    edit_url: Option<String>,
+    /// Address of the file, and its last segment.
+    source: Option<(String, String)>,
+    checked_at: Option<DateTime<Utc>>,
+    location: Option<uuid::Uuid>,
+    /// Why the shown version may be older than the file.
+    problems: Vec<Problem>,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/entity.html")]
+struct EntityPage {
+    shell: Shell,
+    view: View,
+    /// Fragments of the About answer replace what has their id; those of the page do not.
+    replace: bool,
+    kind_label: String,
+    cards: Vec<String>,
+    /// Cards of the narrow column.
+    asides: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/about.html")]
+struct AboutFragment {
+    shell: Shell,
+    view: View,
+    replace: bool,
+}
+
+pub async fn show(
+    State(pages): State<Pages>,
+    SignedIn(_): SignedIn,
+    shell: Shell,
+    Path((namespace, kind, name)): Path<(String, String, String)>,
+) -> Result<Response, Error> {
+    let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
+    let (mut cards, mut asides) = (Vec::new(), Vec::new());
+    for card in pages.cards.iter() {
+        let column = if card.aside() { &mut asides } else { &mut cards };
+        column.extend(card.render(&view.entity, &shell).await);
+    }
+    page(&EntityPage {
+        kind_label: plural(&view.entity_ref.kind),
+        shell,
+        view,
+        replace: false,
+        cards,
+        asides,
+    })
+}
+
+/// `GET …/about`: what changes with the description, as parts that replace those of an open page.
+pub async fn about(
+    State(pages): State<Pages>,
+    SignedIn(_): SignedIn,
+    shell: Shell,
+    Path((namespace, kind, name)): Path<(String, String, String)>,
+) -> Result<Response, Error> {
+    let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
+    page(&AboutFragment {
+        shell,
+        view,
+        replace: true,
+    })
+}
+
+async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
+    let db = pages.catalog.db();
+    let entity = pages.catalog.find(entity_ref).await?.ok_or_else(|| {
+        Error::NotFound(format!(
+            "The catalog has no entity {entity_ref}. It may have been renamed or removed, or its file has an error: \
+             the locations (/catalog/locations) tell."
+        ))
+    })?;
+    let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
+    let problems = match &origin {
+        Some(origin) => problems(pages, origin, entity_ref).await?,
+        None => Vec::new(),
+    };
+    let refs: Vec<String> = entity.body["relations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|relation| relation["targetRef"].as_str().map(str::to_owned))
+        .collect();
+    let titles = queries::entities::titles(db, &refs).await?;
+    let target = |reference: &str| {
+        let path = EntityRef::parse(reference, None, None)
+            .map(|parsed| parsed.path())
+            .unwrap_or_default();
+        Target {
+            label: titles.get(reference).cloned().unwrap_or_else(|| short_ref(reference)),
+            path,
+            missing: !titles.contains_key(reference),
+        }
+    };
+    let first = |kind: &str| entity.relations(kind).next().map(&target);
+    let relations = RELATIONS
+        .iter()
+        .filter_map(|(kind, title)| {
+            let targets: Vec<Target> = entity.relations(kind).map(&target).collect();
+            (!targets.is_empty()).then_some(RelationGroup { title, targets })
+        })
+        .collect();
+    let web = |key: &str| {
+        entity
+            .annotation(key)
+            .filter(|text| is_web_address(text))
+            .map(str::to_owned)
+    };
+    let metadata = &entity.body["metadata"];
+    let texts = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let links = metadata["links"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|link| {
+            let url = link["url"]
+                .as_str()
+                .filter(|url| is_web_address(url) || url.starts_with("mailto:"))?;
+            Some(OutLink {
+                title: link["title"].as_str().unwrap_or(url).to_owned(),
+                url: url.to_owned(),
+            })
+        })
+        .collect();
+    let view_url = web("backstage.io/view-url");
+    let source = view_url.as_ref().map(|url| {
+        let name = url.rsplit('/').next().unwrap_or(url);
+        (url.clone(), name.to_owned())
+    });
+    let owner = first("ownedBy");
+    let system = entity
+        .relations("partOf")
+        .find(|reference| reference.starts_with("system:") || reference.starts_with("domain:"))
+        .map(target);
+    Ok(View {
+        icon: icon(&entity_ref.kind),
+        owner,
+        system,
+        tags: texts(&metadata["tags"]),
+        links,
+        relations,
+        edit_url: web("backstage.io/edit-url"),
+        view_url,
+        source,
+        checked_at: origin.as_ref().and_then(|origin| origin.checked_at),
+        location: origin.as_ref().map(|origin| origin.location_id),
+        problems,
+        entity_ref: entity_ref.clone(),
+        entity,
+    })
+}
+
+/// Problems of the file that the entity is described in, as far as they may be about it.
+async fn problems(
+    pages: &Pages,
+    origin: &queries::entities::Origin,
+    entity_ref: &EntityRef,
+) -> Result<Vec<Problem>, Error> {
+    let own = entity_ref.to_string();
+    let (_, file) = origin.source.split_once(':').unwrap_or(("", &origin.source));
+    let location = pages.catalog.location(origin.location_id).await?;
+    Ok(location
+        .problems
+        .into_iter()
+        .filter(|problem| match &problem.entity {
+            Some(entity) => *entity == own,
+            None => problem.source == file,
+        })
+        .collect())
+}
+
+/// Types of relations in the order in which they are listed, and their words.
+const RELATIONS: &[(&str, &str)] = &[
+    ("ownedBy", "Owned by"),
+    ("partOf", "Part of"),
+    ("hasPart", "Has part"),
+    ("providesApi", "Provides"),
+    ("apiProvidedBy", "Provided by"),
+    ("consumesApi", "Consumes"),
+    ("apiConsumedBy", "Consumed by"),
+    ("dependsOn", "Depends on"),
+    ("dependencyOf", "Needed by"),
+    ("childOf", "Child of"),
+    ("parentOf", "Parent of"),
+    ("memberOf", "Member of"),
+    ("hasMember", "Members"),
+    ("ownerOf", "Owns"),
+];

@@ -1,0 +1,484 @@
+//! `GET /catalog`: what there is, filtered by links.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{Pages, icon, plural};
+use crate::catalog::queries::search::{self, Column, Order};
+use crate::catalog::{Entity, EntityRef, Filter};
+use crate::web::{Error, Query, Shell, SignedIn, page};
+
+const PAGE: i64 = 50;
+/// Values listed under each filter.
+const VALUES: i64 = 12;
+
+/// The filters, as they stand in the address. Backstage's names (`filters[kind]`) are understood too.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Lower case; `all` for every kind; `component` if absent.
+    #[serde(alias = "filters[kind]")]
+    kind: Option<String>,
+    #[serde(rename = "type", alias = "filters[type]")]
+    kind_type: Option<String>,
+    /// Canonical ref, or `me` for the reader and their groups.
+    #[serde(alias = "filters[owners]")]
+    owner: Option<String>,
+    #[serde(alias = "filters[lifecycles]")]
+    lifecycle: Option<String>,
+    #[serde(alias = "filters[tags]")]
+    tag: Option<String>,
+    #[serde(alias = "filters[text]")]
+    text: Option<String>,
+    /// `name`, `owner`, `type`, `lifecycle`, `changed`; with `-` before it, descending.
+    sort: Option<String>,
+    page: Option<u32>,
+}
+
+impl Asked {
+    fn clean(mut self) -> Self {
+        for field in [
+            &mut self.kind,
+            &mut self.kind_type,
+            &mut self.owner,
+            &mut self.lifecycle,
+            &mut self.tag,
+            &mut self.text,
+            &mut self.sort,
+        ] {
+            *field = field
+                .take()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty());
+        }
+        self
+    }
+
+    fn kind(&self) -> String {
+        self.kind.as_deref().unwrap_or("component").to_lowercase()
+    }
+
+    fn page(&self) -> u32 {
+        // Far pages are empty, not an overflow.
+        self.page.unwrap_or(1).clamp(1, 1_000_000)
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.text
+            .as_deref()
+            .unwrap_or_default()
+            .split_whitespace()
+            .take(10)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The address of this list.
+    fn href(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let pairs = [
+            ("kind", &self.kind),
+            ("type", &self.kind_type),
+            ("owner", &self.owner),
+            ("lifecycle", &self.lifecycle),
+            ("tag", &self.tag),
+            ("text", &self.text),
+            ("sort", &self.sort),
+        ];
+        for (key, value) in pairs {
+            if let Some(value) = value {
+                query.append_pair(key, value);
+            }
+        }
+        if self.page() > 1 {
+            query.append_pair("page", &self.page().to_string());
+        }
+        match query.finish() {
+            query if query.is_empty() => "/catalog".to_owned(),
+            query => format!("/catalog?{query}"),
+        }
+    }
+
+    /// The address with one thing changed, from the first page on.
+    fn with(&self, change: impl FnOnce(&mut Self)) -> String {
+        let mut other = Self {
+            page: None,
+            ..self.clone()
+        };
+        change(&mut other);
+        other.href()
+    }
+
+    /// Conditions but for the kind.
+    fn filters(&self, owners: &[String]) -> Vec<Filter> {
+        let mut all = Vec::new();
+        if let Some(value) = &self.kind_type {
+            all.push(Filter::key_value("spec.type", value));
+        }
+        if let Some(value) = &self.lifecycle {
+            all.push(Filter::key_value("spec.lifecycle", value));
+        }
+        if let Some(value) = &self.tag {
+            all.push(Filter::key_value("metadata.tags", value));
+        }
+        match self.owner.as_deref() {
+            None => {}
+            Some("me") => all.push(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec()))),
+            Some(owner) => {
+                let owner = EntityRef::parse(owner, Some("group"), None)
+                    .map_or_else(|_| owner.to_owned(), |owner| owner.to_string());
+                all.push(Filter::Relation(Some("ownedby".to_owned()), Some(vec![owner])));
+            }
+        }
+        all
+    }
+
+    fn order(&self) -> Order {
+        let sort = self.sort.as_deref().unwrap_or("name");
+        let (name, descending) = match sort.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (sort, false),
+        };
+        let field = match name {
+            "owner" => "portico.owner",
+            "type" => "spec.type",
+            "lifecycle" => "spec.lifecycle",
+            "changed" => "portico.changed",
+            _ => "portico.title",
+        };
+        Order {
+            field: Some(field.to_owned()),
+            descending,
+        }
+    }
+}
+
+/// A link of a filter.
+struct Choice {
+    label: String,
+    href: String,
+    count: i64,
+    chosen: bool,
+    icon: &'static str,
+}
+
+struct Facet {
+    title: &'static str,
+    choices: Vec<Choice>,
+}
+
+/// A filter that is on.
+struct Chip {
+    label: String,
+    /// The list without it.
+    href: String,
+}
+
+struct Heading {
+    title: &'static str,
+    href: Option<String>,
+    /// `ascending`, `descending` or empty.
+    sorted: &'static str,
+    class: &'static str,
+}
+
+struct Row {
+    entity: Entity,
+    icon: &'static str,
+    path: String,
+    owner: Option<(String, String)>,
+    cells: Vec<(&'static str, Option<String>)>,
+    changed_at: DateTime<Utc>,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/list.html")]
+struct ListPage {
+    shell: Shell,
+    asked: Asked,
+    heading: String,
+    facets: Vec<Facet>,
+    chips: Vec<Chip>,
+    headings: Vec<Heading>,
+    live: Vec<&'static str>,
+    rows: Vec<Row>,
+    total: i64,
+    first: i64,
+    last: i64,
+    here: String,
+    previous: Option<String>,
+    next: Option<String>,
+    all: String,
+    mine: String,
+    /// The catalog holds nothing at all but what stands for locations.
+    nothing: bool,
+}
+
+pub async fn list(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Error> {
+    let asked = asked.clean();
+    let db = pages.catalog.db();
+    let owners = caller.ownership_refs();
+    let words = asked.words();
+    let kind = asked.kind();
+    let of_kind = match kind.as_str() {
+        "all" => Filter::everything(),
+        kind => Filter::key_value("kind", kind),
+    };
+    let mut conditions = asked.filters(&owners);
+    let without_kind = Filter::All(conditions.clone());
+    conditions.push(of_kind.clone());
+    let filter = Filter::All(conditions);
+    let mut query = search::Query::of(filter.clone());
+    query.order = vec![asked.order()];
+    query.limit = Some(PAGE);
+    query.offset = i64::from(asked.page() - 1) * PAGE;
+    let (found, total) = search::list_rows(db, &query, &words).await?;
+
+    let kinds = search::column_counts(db, &without_kind, &words, Column::Kind, 20).await?;
+    let nothing = total == 0
+        && kinds.iter().all(|(kind, _)| kind == "Location")
+        && asked.filters(&owners).is_empty()
+        && words.is_empty();
+    let facets = vec![
+        Facet {
+            title: "Kind",
+            choices: kinds
+                .into_iter()
+                .map(|(label, count)| {
+                    let value = label.to_lowercase();
+                    Choice {
+                        href: asked.with(|other| {
+                            other.kind = Some(value.clone());
+                            other.kind_type = None;
+                        }),
+                        count,
+                        chosen: value == kind,
+                        icon: icon(&value),
+                        label,
+                    }
+                })
+                .collect(),
+        },
+        Facet {
+            title: "Type",
+            choices: choices(&pages, &asked, &filter, &words, Column::Type).await?,
+        },
+        Facet {
+            title: "Lifecycle",
+            choices: choices(&pages, &asked, &filter, &words, Column::Lifecycle).await?,
+        },
+        Facet {
+            title: "Owner",
+            choices: choices(&pages, &asked, &filter, &words, Column::Owner).await?,
+        },
+    ];
+    let here = asked.href();
+    let turn = |to: u32| {
+        let mut other = asked.clone();
+        other.page = Some(to);
+        other.href()
+    };
+    let shown = i64::try_from(found.len()).unwrap_or(PAGE);
+    let previous = (asked.page() > 1).then(|| turn(asked.page() - 1));
+    let next = (query.offset + shown < total).then(|| turn(asked.page() + 1));
+    let rows = found
+        .into_iter()
+        .map(|row| {
+            let entity_ref = row.entity.entity_ref();
+            Row {
+                icon: icon(&entity_ref.kind),
+                path: entity_ref.path(),
+                owner: owner(&row.entity),
+                cells: pages
+                    .columns
+                    .iter()
+                    .map(|column| (column.title(), column.cell(&row.entity)))
+                    .collect(),
+                changed_at: row.changed_at,
+                entity: row.entity,
+            }
+        })
+        .collect();
+    let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
+    live.sort_unstable();
+    live.dedup();
+    page(&ListPage {
+        heading: format!("{total} {}", if total == 1 { kind.clone() } else { plural(&kind) }),
+        facets,
+        chips: chips(&asked),
+        headings: headings(&pages, &asked),
+        live,
+        rows,
+        total,
+        first: if shown == 0 { 0 } else { query.offset + 1 },
+        last: query.offset + shown,
+        here,
+        previous,
+        next,
+        all: asked.with(|other| other.owner = None),
+        mine: asked.with(|other| other.owner = Some("me".to_owned())),
+        nothing,
+        asked,
+        shell,
+    })
+}
+
+async fn choices(
+    pages: &Pages,
+    asked: &Asked,
+    filter: &Filter,
+    words: &[String],
+    column: Column,
+) -> Result<Vec<Choice>, Error> {
+    let counts = search::column_counts(pages.catalog.db(), filter, words, column, VALUES).await?;
+    Ok(counts
+        .into_iter()
+        .map(|(value, count)| {
+            let current = match column {
+                Column::Kind => &asked.kind,
+                Column::Type => &asked.kind_type,
+                Column::Owner => &asked.owner,
+                Column::Lifecycle => &asked.lifecycle,
+            };
+            let chosen = current.as_deref() == Some(value.as_str());
+            // Chosen again, a filter goes off.
+            let to = (!chosen).then(|| value.clone());
+            let href = asked.with(|other| match column {
+                Column::Kind => other.kind = to,
+                Column::Type => other.kind_type = to,
+                Column::Owner => other.owner = to,
+                Column::Lifecycle => other.lifecycle = to,
+            });
+            Choice {
+                label: match column {
+                    Column::Owner => short_ref(&value),
+                    _ => value,
+                },
+                href,
+                count,
+                chosen,
+                icon: "",
+            }
+        })
+        .collect())
+}
+
+fn chips(asked: &Asked) -> Vec<Chip> {
+    let mut chips = Vec::new();
+    let mut add = |title: &str, value: &Option<String>, change: fn(&mut Asked)| {
+        if let Some(value) = value {
+            let value = match title {
+                "Owner" if value == "me" => "me and my groups".to_owned(),
+                "Owner" => short_ref(value),
+                _ => value.clone(),
+            };
+            chips.push(Chip {
+                label: format!("{title}: {value}"),
+                href: asked.with(change),
+            });
+        }
+    };
+    add("Type", &asked.kind_type, |other| other.kind_type = None);
+    add("Lifecycle", &asked.lifecycle, |other| other.lifecycle = None);
+    add("Owner", &asked.owner, |other| other.owner = None);
+    add("Tag", &asked.tag, |other| other.tag = None);
+    add("Text", &asked.text, |other| other.text = None);
+    chips
+}
+
+fn headings(pages: &Pages, asked: &Asked) -> Vec<Heading> {
+    let sort = asked.sort.as_deref().unwrap_or("name");
+    let sortable = |title, name: &str, class| {
+        let sorted = match sort.strip_prefix('-') {
+            Some(by) if by == name => "descending",
+            None if sort == name => "ascending",
+            _ => "",
+        };
+        let to = if sorted == "ascending" {
+            format!("-{name}")
+        } else {
+            name.to_owned()
+        };
+        Heading {
+            title,
+            href: Some(asked.with(|other| other.sort = Some(to))),
+            sorted,
+            class,
+        }
+    };
+    let mut headings = vec![
+        sortable("Name", "name", ""),
+        sortable("Owner", "owner", "w5"),
+        sortable("Type", "type", "w3 opt"),
+        sortable("Lifecycle", "lifecycle", "w3 opt"),
+    ];
+    headings.extend(pages.columns.iter().map(|column| Heading {
+        title: column.title(),
+        href: None,
+        sorted: "",
+        class: "w4",
+    }));
+    headings.push(sortable("Changed", "changed", "w2 opt"));
+    headings
+}
+
+/// Words and path of the owner that the spec names.
+fn owner(entity: &Entity) -> Option<(String, String)> {
+    let reference = EntityRef::parse(entity.spec("owner")?, Some("group"), Some(entity.namespace())).ok()?;
+    Some((short_ref(&reference.to_string()), reference.path()))
+}
+
+/// A ref without what goes without saying: the namespace default, and the kind group.
+pub fn short_ref(reference: &str) -> String {
+    let Ok(parsed) = EntityRef::parse(reference, Some("group"), None) else {
+        return reference.to_owned();
+    };
+    let name = match parsed.namespace.as_str() {
+        "default" => parsed.name,
+        namespace => format!("{namespace}/{}", parsed.name),
+    };
+    match parsed.kind.as_str() {
+        "group" => name,
+        kind => format!("{kind}:{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_hold_the_filters() {
+        let asked = Asked {
+            kind: Some("api".to_owned()),
+            text: Some("a&b c".to_owned()),
+            page: Some(3),
+            ..Asked::default()
+        };
+        assert_eq!(asked.href(), "/catalog?kind=api&text=a%26b+c&page=3");
+        assert_eq!(
+            asked.with(|other| other.owner = Some("me".to_owned())),
+            "/catalog?kind=api&owner=me&text=a%26b+c"
+        );
+        assert_eq!(Asked::default().href(), "/catalog");
+    }
+
+    #[test]
+    fn refs_are_shortened() {
+        for (reference, expected) in [
+            ("group:default/x", "x"),
+            ("user:default/x", "user:x"),
+            ("group:a/x", "a/x"),
+        ] {
+            assert_eq!(short_ref(reference), expected);
+        }
+    }
+}

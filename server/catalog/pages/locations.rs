@@ -1,0 +1,161 @@
+//! `/catalog/locations`: what is read, how it went, and what to mend.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Pages;
+use crate::catalog::read::is_web_address;
+use crate::catalog::{CatalogError, EntityRef, LocationState, queries};
+use crate::web::{Error, Form, Shell, SignedIn, page};
+
+#[derive(Template)]
+#[template(path = "catalog/locations.html")]
+struct ListPage {
+    shell: Shell,
+    locations: Vec<LocationState>,
+    failing: usize,
+    readonly: bool,
+    /// What was typed, and why it was refused.
+    target: String,
+    refused: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/location.html")]
+struct LocationPage {
+    shell: Shell,
+    location: LocationState,
+    /// Label and path.
+    entities: Vec<(String, String)>,
+    may_delete: bool,
+    web: bool,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/location_delete.html")]
+struct ConfirmPage {
+    shell: Shell,
+    location: LocationState,
+    entities: Vec<(String, String)>,
+}
+
+pub async fn list(State(pages): State<Pages>, SignedIn(_): SignedIn, shell: Shell) -> Result<Response, Error> {
+    show_list(&pages, shell, String::new(), None).await
+}
+
+async fn show_list(pages: &Pages, shell: Shell, target: String, refused: Option<String>) -> Result<Response, Error> {
+    let locations = pages.catalog.locations().await?;
+    page(&ListPage {
+        failing: locations
+            .iter()
+            .filter(|location| !location.problems.is_empty())
+            .count(),
+        readonly: pages.catalog.config().readonly,
+        shell,
+        locations,
+        target,
+        refused,
+    })
+}
+
+#[derive(Deserialize)]
+pub struct Register {
+    #[serde(default)]
+    target: String,
+}
+
+/// `POST /catalog/locations`: registers an address, then shows how it was read; or the form again.
+pub async fn register(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
+    Form(form): Form<Register>,
+) -> Result<Response, Error> {
+    match pages.catalog.register(&caller.actor(), &form.target).await {
+        Ok(registered) => Ok(Redirect::to(&format!("/catalog/locations/{}", registered.location.id)).into_response()),
+        Err(CatalogError::Database(error)) => Err(error.into()),
+        Err(error) => {
+            let mut response = show_list(&pages, shell, form.target, Some(error.to_string())).await?;
+            *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+            Ok(response)
+        }
+    }
+}
+
+pub async fn show(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let location = find(&pages, &id).await?;
+    page(&LocationPage {
+        may_delete: pages.catalog.may_delete(&caller, &location).is_ok(),
+        entities: entities(&pages, location.id).await?,
+        web: is_web_address(&location.target),
+        shell,
+        location,
+    })
+}
+
+async fn find(pages: &Pages, id: &str) -> Result<LocationState, Error> {
+    let unknown = || {
+        Error::NotFound(format!(
+            "There is no location {id}. The list of locations has those that are."
+        ))
+    };
+    Ok(pages
+        .catalog
+        .location(Uuid::parse_str(id).map_err(|_| unknown())?)
+        .await?)
+}
+
+async fn entities(pages: &Pages, location: Uuid) -> Result<Vec<(String, String)>, Error> {
+    let previous = queries::entities::list_previous(pages.catalog.db(), location).await?;
+    Ok(previous
+        .into_iter()
+        .map(|entity| entity.entity_ref)
+        .filter(|entity| !entity.name.starts_with("generated-"))
+        .map(|entity: EntityRef| (entity.to_string(), entity.path()))
+        .collect())
+}
+
+/// `POST …/refresh`: reads it now.
+pub async fn refresh(
+    State(pages): State<Pages>,
+    SignedIn(_): SignedIn,
+    Path(id): Path<String>,
+) -> Result<Redirect, Error> {
+    let location = find(&pages, &id).await?;
+    pages.catalog.read_location(location.id, true).await?;
+    Ok(Redirect::to(&format!("/catalog/locations/{}", location.id)))
+}
+
+/// `GET …/delete`: names what will go.
+pub async fn confirm(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let location = find(&pages, &id).await?;
+    pages.catalog.may_delete(&caller, &location)?;
+    page(&ConfirmPage {
+        entities: entities(&pages, location.id).await?,
+        shell,
+        location,
+    })
+}
+
+pub async fn delete(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<String>,
+) -> Result<Redirect, Error> {
+    let location = find(&pages, &id).await?;
+    pages.catalog.delete_location(&caller, location.id).await?;
+    Ok(Redirect::to("/catalog/locations"))
+}
