@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 pub mod actions;
 mod api;
-pub mod engine;
 pub mod create;
+pub mod engine;
 pub mod expressions;
 mod follow;
 pub mod forms;

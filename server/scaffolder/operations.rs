@@ -140,13 +140,18 @@ impl Scaffolder {
         };
         let context = json!({"parameters": values});
         let integrations = &self.settings().integrations;
-        let rules = Rules { failed: false, strict: false, integrations };
+        let rules = Rules {
+            failed: false,
+            strict: false,
+            integrations,
+        };
         let mut problems: Vec<Problem> = Vec::new();
         for step in &template.steps {
             if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
             }
-            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules)) else {
+            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules))
+            else {
                 continue;
             };
             for found in action.precheck(self.outside(), &input).await {
@@ -324,9 +329,7 @@ fn known_input(step: &Step, context: &Value, rules: Rules<'_>) -> Option<Value> 
         .filter(|(_, value)| is_known(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    rendering::render(&Value::Object(known), context, rules)
-        .ok()
-        .flatten()
+    rendering::render(&Value::Object(known), context, rules).ok().flatten()
 }
 
 /// The one parameter that a text is made of.
