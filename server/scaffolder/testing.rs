@@ -18,7 +18,13 @@ pub fn outside(db: &PgPool, clock: &Clock) -> Outside {
     let http = reqwest::Client::new();
     let forges = Forges::new(Vec::new(), http.clone()).unwrap();
     Outside {
-        catalog: Catalog::new(db.clone(), clock.clone(), Arc::new(forges.clone()), CatalogConfig::default(), None),
+        catalog: Catalog::new(
+            db.clone(),
+            clock.clone(),
+            Arc::new(forges.clone()),
+            CatalogConfig::default(),
+            None,
+        ),
         forges,
         gitops: GitOps::new(GitOpsSettings::default(), None, http, clock.clone()).unwrap(),
     }

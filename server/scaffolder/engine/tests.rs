@@ -20,7 +20,9 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scaffolder::actions::{Action, ActionError, AnyAction, Context, Registry};
-use crate::scaffolder::model::{EffectKind, Event, EventKind, SpecUser, StepStatus, Task, TaskSpec, TaskStatus, TemplateInfo};
+use crate::scaffolder::model::{
+    EffectKind, Event, EventKind, SpecUser, StepStatus, Task, TaskSpec, TaskStatus, TemplateInfo,
+};
 use crate::scaffolder::queries::{self, Claimed, NewTask, Write, WriteError};
 use crate::scaffolder::testing::outside;
 use crate::scaffolder::{Scaffolder, SecretsKey, Settings};
@@ -82,7 +84,11 @@ impl Action for Make {
         }
         tokio::task::yield_now().await;
         cx.effect(EffectKind::Repository, &input.name, None).await?;
-        write_file(&cx.workspace.resolve(&format!("{}.txt", input.name))?, input.name.as_bytes(), false)?;
+        write_file(
+            &cx.workspace.resolve(&format!("{}.txt", input.name))?,
+            input.name.as_bytes(),
+            false,
+        )?;
         Ok(MakeOutput { name: input.name })
     }
 }
@@ -126,8 +132,18 @@ fn bench(db: &PgPool, settings: Settings) -> Bench {
 fn bench_in(db: &PgPool, settings: Settings, world: World) -> Bench {
     let actions: [Arc<dyn AnyAction>; 2] = [Arc::new(Make(world.clone())), Arc::new(Wait(world.clone()))];
     let clock = Clock::system();
-    let scaffolder = Scaffolder::new(db.clone(), clock.clone(), outside(db, &clock), settings, Registry::new(actions));
-    Bench { scaffolder, world, db: db.clone() }
+    let scaffolder = Scaffolder::new(
+        db.clone(),
+        clock.clone(),
+        outside(db, &clock),
+        settings,
+        Registry::new(actions),
+    );
+    Bench {
+        scaffolder,
+        world,
+        db: db.clone(),
+    }
 }
 
 fn make(id: &str, input: Value) -> Value {
@@ -151,7 +167,11 @@ impl Bench {
             recovery: None,
         };
         let has_secrets = secrets != json!({});
-        let sealed = if has_secrets { self.scaffolder.vault().keep(id, &secrets) } else { None };
+        let sealed = if has_secrets {
+            self.scaffolder.vault().keep(id, &secrets)
+        } else {
+            None
+        };
         let new = NewTask {
             id,
             title: "demo",
@@ -167,7 +187,10 @@ impl Bench {
 
     async fn claim(&self) -> Claimed {
         let owner = new_id(self.scaffolder.clock());
-        queries::claim(&self.db, owner, 60.0, &[]).await.unwrap().expect("a task is due")
+        queries::claim(&self.db, owner, 60.0, &[])
+            .await
+            .unwrap()
+            .expect("a task is due")
     }
 
     /// Claims the one task that is due and runs it to its end.
@@ -192,18 +215,28 @@ impl Bench {
     }
 
     async fn states(&self, id: Uuid) -> Vec<StepStatus> {
-        queries::list_steps(&self.db, id).await.unwrap().into_iter().map(|step| step.status).collect()
+        queries::list_steps(&self.db, id)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|step| step.status)
+            .collect()
     }
 
     fn retry(&self) -> Caller {
-        Caller::Machine { subject: "test".to_owned() }
+        Caller::Machine {
+            subject: "test".to_owned(),
+        }
     }
 }
 
 fn two_steps() -> Value {
     json!([
         make("one", json!({"name": "${{ parameters.name }}-one"})),
-        make("two", json!({"name": "two", "needs": "${{ steps.one.output.name }}.txt", "log": "two is at work"})),
+        make(
+            "two",
+            json!({"name": "two", "needs": "${{ steps.one.output.name }}.txt", "log": "two is at work"})
+        ),
     ])
 }
 
@@ -228,19 +261,42 @@ async fn a_crash_at_any_await_leaves_everything_made_once(db: PgPool) {
         let output = json!({"links": [{"title": "${{ steps.two.output.name }}", "url": "https://x/${{ steps.one.output.name }}"}]});
         let id = bench.start(two_steps(), output, json!({})).await;
         let claimed = bench.claim().await;
-        let done = killed_after(polls, run_task(bench.scaffolder.clone(), claimed, CancellationToken::new())).await;
+        let done = killed_after(
+            polls,
+            run_task(bench.scaffolder.clone(), claimed, CancellationToken::new()),
+        )
+        .await;
         if !done && !bench.task(id).await.status.is_final() {
             bench.expire().await;
             bench.work().await;
         }
         let task = bench.task(id).await;
-        assert_eq!(task.status, TaskStatus::Completed, "after {polls} polls: {:?}", task.error);
-        assert_eq!(task.output, Some(json!({"links": [{"title": "two", "url": "https://x/demo-one"}]})));
-        assert_eq!(bench.world.made(), BTreeMap::from([("demo-one".to_owned(), 1), ("two".to_owned(), 1)]));
+        assert_eq!(
+            task.status,
+            TaskStatus::Completed,
+            "after {polls} polls: {:?}",
+            task.error
+        );
+        assert_eq!(
+            task.output,
+            Some(json!({"links": [{"title": "two", "url": "https://x/demo-one"}]}))
+        );
+        assert_eq!(
+            bench.world.made(),
+            BTreeMap::from([("demo-one".to_owned(), 1), ("two".to_owned(), 1)])
+        );
         let events = bench.events(id).await;
         let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
-        assert_eq!(ids, (1..=events.len() as i64).collect::<Vec<_>>(), "after {polls} polls");
-        for text in ["Finished step one", "Finished step two", "Run completed with status: completed"] {
+        assert_eq!(
+            ids,
+            (1..=events.len() as i64).collect::<Vec<_>>(),
+            "after {polls} polls"
+        );
+        for text in [
+            "Finished step one",
+            "Finished step two",
+            "Run completed with status: completed",
+        ] {
             let count = events.iter().filter(|event| event.message() == text).count();
             assert_eq!(count, 1, "{text} after {polls} polls");
         }
@@ -260,9 +316,7 @@ async fn who_lost_the_lease_writes_nothing_more(db: PgPool) {
     bench.expire().await;
     let second = bench.claim().await;
     assert_eq!(first.id, second.id);
-    let journal = |claimed: &Claimed| {
-        Journal::new(db.clone(), Clock::system(), id, claimed.owner, Redactor::default())
-    };
+    let journal = |claimed: &Claimed| Journal::new(db.clone(), Clock::system(), id, claimed.owner, Redactor::default());
     let (old, new) = (journal(&first), journal(&second));
     old.log(None, "too late");
     assert!(matches!(old.write(Write::default()).await, Err(WriteError::LeaseLost)));
@@ -270,7 +324,12 @@ async fn who_lost_the_lease_writes_nothing_more(db: PgPool) {
     assert!(!queries::beat(&db, id, first.owner, 60.0).await.unwrap());
     new.log(None, "in time");
     new.write(Write::default()).await.unwrap();
-    let messages: Vec<String> = bench.events(id).await.iter().map(|event| event.message().to_owned()).collect();
+    let messages: Vec<String> = bench
+        .events(id)
+        .await
+        .iter()
+        .map(|event| event.message().to_owned())
+        .collect();
     assert_eq!(messages, ["in time"]);
 }
 
@@ -280,11 +339,16 @@ async fn a_write_whose_answer_was_lost_is_not_written_twice(db: PgPool) {
     let id = bench.start(two_steps(), json!({}), json!({})).await;
     let claimed = bench.claim().await;
     let journal = Journal::new(db.clone(), Clock::system(), id, claimed.owner, Redactor::default());
-    let write = Write { events: vec![journal.event(None, None, "once")], ..Write::default() };
+    let write = Write {
+        events: vec![journal.event(None, None, "once")],
+        ..Write::default()
+    };
     let write_id = Uuid::from_u128(1);
     for _ in 0..2 {
         let now = bench.scaffolder.clock().now();
-        queries::apply(&db, id, claimed.owner, write_id, now, &write).await.unwrap();
+        queries::apply(&db, id, claimed.owner, write_id, now, &write)
+            .await
+            .unwrap();
     }
     assert_eq!(bench.events(id).await.len(), 1);
 }
@@ -294,7 +358,10 @@ async fn a_retry_goes_on_from_the_step_that_failed(db: PgPool) {
     let bench = bench(&db, Settings::default());
     let mut steps = two_steps();
     steps[1]["input"]["fail_once"] = json!(true);
-    steps.as_array_mut().unwrap().push(make("three", json!({"name": "three"})));
+    steps
+        .as_array_mut()
+        .unwrap()
+        .push(make("three", json!({"name": "three"})));
     steps.as_array_mut().unwrap().push(json!({
         "id": "tidy", "name": "tidy", "action": "test:make", "if": "${{ failure() }}", "input": {"name": "tidied"}
     }));
@@ -305,15 +372,40 @@ async fn a_retry_goes_on_from_the_step_that_failed(db: PgPool) {
     use StepStatus::{Completed, Failed, Skipped};
     assert_eq!(bench.states(id).await, [Completed, Failed, Skipped, Completed]);
     let caller = bench.retry();
-    bench.scaffolder.retry_task(&caller, id, serde_json::Map::new()).await.unwrap();
-    assert!(bench.scaffolder.retry_task(&caller, id, serde_json::Map::new()).await.is_err(), "it is open already");
+    bench
+        .scaffolder
+        .retry_task(&caller, id, serde_json::Map::new())
+        .await
+        .unwrap();
+    assert!(
+        bench
+            .scaffolder
+            .retry_task(&caller, id, serde_json::Map::new())
+            .await
+            .is_err(),
+        "it is open already"
+    );
     bench.work().await;
-    assert_eq!(bench.task(id).await.status, TaskStatus::Completed, "{:?}", bench.task(id).await.error);
+    assert_eq!(
+        bench.task(id).await.status,
+        TaskStatus::Completed,
+        "{:?}",
+        bench.task(id).await.error
+    );
     let events = bench.events(id).await;
-    let begun = events.iter().filter(|event| event.message() == "Beginning step one").count();
+    let begun = events
+        .iter()
+        .filter(|event| event.message() == "Beginning step one")
+        .count();
     assert_eq!(begun, 1, "a finished step runs once");
     assert!(events.iter().any(|event| event.kind == EventKind::Recovered));
-    assert_eq!(events.iter().filter(|event| event.kind == EventKind::Completion).count(), 1);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event.kind == EventKind::Completion)
+            .count(),
+        1
+    );
 }
 
 #[sqlx::test]
@@ -321,7 +413,13 @@ async fn cancelling_ends_a_step_in_its_middle(db: PgPool) {
     let bench = bench(&db, Settings::default());
     let stop = CancellationToken::new();
     let worker = tokio::spawn(run_worker(bench.scaffolder.clone(), stop.clone()));
-    let id = bench.start(json!([{"id": "wait", "name": "wait", "action": "test:wait"}]), json!({}), json!({})).await;
+    let id = bench
+        .start(
+            json!([{"id": "wait", "name": "wait", "action": "test:wait"}]),
+            json!({}),
+            json!({}),
+        )
+        .await;
     let mut events = pin!(bench.scaffolder.follow(id, 0));
     assert_eq!(events.next().await.unwrap().unwrap().message(), "Beginning step wait");
     bench.scaffolder.cancel_task(&bench.retry(), id).await.unwrap();
@@ -341,7 +439,13 @@ async fn a_worker_that_stops_gives_its_tasks_back(db: PgPool) {
     let bench = bench(&db, Settings::default());
     let stop = CancellationToken::new();
     let worker = tokio::spawn(run_worker(bench.scaffolder.clone(), stop.clone()));
-    let id = bench.start(json!([{"id": "wait", "name": "wait", "action": "test:wait"}]), json!({}), json!({})).await;
+    let id = bench
+        .start(
+            json!([{"id": "wait", "name": "wait", "action": "test:wait"}]),
+            json!({}),
+            json!({}),
+        )
+        .await;
     assert!(pin!(bench.scaffolder.follow(id, 0)).next().await.is_some());
     stop.cancel();
     worker.await.unwrap();
@@ -353,14 +457,26 @@ async fn a_worker_that_stops_gives_its_tasks_back(db: PgPool) {
 async fn secrets_stay_out_of_everything_that_is_stored(db: PgPool) {
     let bench = bench(&db, Settings::default());
     let steps = json!([
-        make("one", json!({"name": "thing", "log": "token ${{ secrets.token }} and ${{ secrets.token | upper }}"})),
+        make(
+            "one",
+            json!({"name": "thing", "log": "token ${{ secrets.token }} and ${{ secrets.token | upper }}"})
+        ),
         make("two", json!({"name": "${{ secrets.token }}-name"})),
         make("three", json!({"name": "x", "needs": "${{ secrets.token }}"})),
     ]);
-    let id = bench.start(steps, json!({"leak": "${{ secrets.token }}"}), json!({"token": "hush-hush"})).await;
+    let id = bench
+        .start(
+            steps,
+            json!({"leak": "${{ secrets.token }}"}),
+            json!({"token": "hush-hush"}),
+        )
+        .await;
     bench.work().await;
     assert_eq!(bench.task(id).await.status, TaskStatus::Failed);
-    assert!(bench.world.made().contains_key("hush-hush-name"), "actions get the secret itself");
+    assert!(
+        bench.world.made().contains_key("hush-hush-name"),
+        "actions get the secret itself"
+    );
     let stored: Vec<String> = sqlx::query_scalar(
         "select row_to_json(t)::text from scaffolder_task t union all select row_to_json(s)::text from scaffolder_task_step s
          union all select row_to_json(e)::text from scaffolder_task_event e
@@ -377,12 +493,18 @@ async fn secrets_stay_out_of_everything_that_is_stored(db: PgPool) {
 #[sqlx::test]
 async fn secrets_survive_a_crash_only_when_they_are_sealed(db: PgPool) {
     for (key, status) in [(Some([7; 32]), TaskStatus::Completed), (None, TaskStatus::Failed)] {
-        let settings = || Settings { secrets_key: key.map(SecretsKey), ..Settings::default() };
+        let settings = || Settings {
+            secrets_key: key.map(SecretsKey),
+            ..Settings::default()
+        };
         let first = bench(&db, settings());
         let steps = json!([make("one", json!({"name": "${{ secrets.token }}"}))]);
         let id = first.start(steps, json!({}), json!({"token": "hush-hush"})).await;
-        let sealed: Option<Vec<u8>> =
-            sqlx::query_scalar("select secrets from scaffolder_task where id = $1").bind(id).fetch_one(&db).await.unwrap();
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar("select secrets from scaffolder_task where id = $1")
+            .bind(id)
+            .fetch_one(&db)
+            .await
+            .unwrap();
         assert_eq!(sealed.is_some(), key.is_some());
         assert!(!sealed.is_some_and(|sealed| sealed.windows(9).any(|part| part == b"hush-hush")));
         // Another process goes on.
@@ -391,7 +513,12 @@ async fn secrets_survive_a_crash_only_when_they_are_sealed(db: PgPool) {
         let task = second.task(id).await;
         assert_eq!(task.status, status, "{:?}", task.error);
         if key.is_none() {
-            assert!(task.error.unwrap()["message"].as_str().unwrap().contains("backend.auth.keys"));
+            assert!(
+                task.error.unwrap()["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("backend.auth.keys")
+            );
         }
     }
 }
@@ -402,16 +529,32 @@ async fn events_are_followed_without_gap_or_repetition(db: PgPool) {
     let id = bench.start(two_steps(), json!({}), json!({})).await;
     let early = tokio::spawn({
         let scaffolder = bench.scaffolder.clone();
-        async move { scaffolder.follow(id, 0).map(|event| event.unwrap().id).collect::<Vec<_>>().await }
+        async move {
+            scaffolder
+                .follow(id, 0)
+                .map(|event| event.unwrap().id)
+                .collect::<Vec<_>>()
+                .await
+        }
     });
     bench.work().await;
     let all: Vec<i64> = bench.events(id).await.iter().map(|event| event.id).collect();
     assert_eq!(early.await.unwrap(), all);
     for after in 0..all.len() {
-        let rest: Vec<i64> = bench.scaffolder.follow(id, after as i64).map(|event| event.unwrap().id).collect().await;
+        let rest: Vec<i64> = bench
+            .scaffolder
+            .follow(id, after as i64)
+            .map(|event| event.unwrap().id)
+            .collect()
+            .await;
         assert_eq!(rest, all[after..], "after {after}");
     }
-    let beyond: Vec<i64> = bench.scaffolder.follow(id, 1000).map(|event| event.unwrap().id).collect().await;
+    let beyond: Vec<i64> = bench
+        .scaffolder
+        .follow(id, 1000)
+        .map(|event| event.unwrap().id)
+        .collect()
+        .await;
     assert_eq!(beyond, [*all.last().unwrap()], "the completion is always given");
 }
 
@@ -429,18 +572,45 @@ async fn each_runs_a_step_for_every_item_and_if_leaves_some_out(db: PgPool) {
     use StepStatus::{Completed, Failed, Skipped};
     assert_eq!(bench.states(id).await, [Completed, Skipped, Failed]);
     let records = queries::list_steps(&db, id).await.unwrap();
-    assert_eq!(records[0].output, Some(json!({"name": ["thing-x", "thing-y", "thing-z"]})));
-    let messages: Vec<String> = bench.events(id).await.iter().map(|event| event.message().to_owned()).collect();
+    assert_eq!(
+        records[0].output,
+        Some(json!({"name": ["thing-x", "thing-y", "thing-z"]}))
+    );
+    let messages: Vec<String> = bench
+        .events(id)
+        .await
+        .iter()
+        .map(|event| event.message().to_owned())
+        .collect();
     assert!(messages.contains(&"Skipping step never because its if condition was false".to_owned()));
-    assert!(messages.iter().any(|text| text.contains("must be a list or an object, it is a text")), "{messages:?}");
+    assert!(
+        messages
+            .iter()
+            .any(|text| text.contains("must be a list or an object, it is a text")),
+        "{messages:?}"
+    );
 }
 
 #[sqlx::test]
 async fn a_workspace_over_its_limit_fails_the_step_and_names_the_limit(db: PgPool) {
-    let bench = bench(&db, Settings { workspace_limit: 3, ..Settings::default() });
-    let id = bench.start(json!([make("one", json!({"name": "four"}))]), json!({}), json!({})).await;
+    let bench = bench(
+        &db,
+        Settings {
+            workspace_limit: 3,
+            ..Settings::default()
+        },
+    );
+    let id = bench
+        .start(json!([make("one", json!({"name": "four"}))]), json!({}), json!({}))
+        .await;
     bench.work().await;
     assert_eq!(bench.states(id).await, [StepStatus::Failed]);
     let error = bench.task(id).await.error.unwrap();
-    assert!(error["message"].as_str().unwrap().contains("portico.scaffolder.workspaceLimit"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("portico.scaffolder.workspaceLimit"),
+        "{error}"
+    );
 }
