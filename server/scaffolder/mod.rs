@@ -1,5 +1,6 @@
-//! `/create/tasks`, `/api/scaffolder`: golden paths, run as durable tasks.
+//! `/create`, `/api/scaffolder`: golden paths, filled in as forms and run as durable tasks.
 //!
+//! [`create`] shows the golden paths and their [`forms`]; [`expressions`] renders what templates say.
 //! [`operations`] starts, cancels and retries; [`engine`] runs; [`actions`] is what steps can do.
 
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use uuid::Uuid;
 
 pub mod actions;
 mod api;
-pub mod engine;
 pub mod create;
+pub mod engine;
 pub mod expressions;
 mod follow;
 pub mod forms;
@@ -32,9 +33,12 @@ pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 use crate::clock::Clock;
 use vault::Vault;
 
-/// The task pages and the API. Callers have to be known; the frame sees to it.
+/// The pages and the API. Callers have to be known; the frame sees to it.
 pub fn router(scaffolder: Scaffolder) -> axum::Router {
-    tasks::routes().merge(api::routes()).with_state(scaffolder)
+    create::routes()
+        .merge(tasks::routes())
+        .merge(api::routes())
+        .with_state(scaffolder)
 }
 
 /// The scaffolder. Cheap to clone.

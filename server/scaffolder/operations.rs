@@ -75,6 +75,23 @@ impl Scaffolder {
         values: Value,
         secrets: Map<String, Value>,
     ) -> Result<Uuid, StartError> {
+        self.start_task_as(new_id(self.clock()), caller, template_ref, values, secrets)
+            .await
+    }
+
+    /// As [`Self::start_task`], under an id that was given out before. The same id starts one task, however
+    /// often it comes: a form that is sent twice leads to the task of the first time.
+    pub async fn start_task_as(
+        &self,
+        id: Uuid,
+        caller: &Caller,
+        template_ref: &str,
+        values: Value,
+        secrets: Map<String, Value>,
+    ) -> Result<Uuid, StartError> {
+        if self.is_started(id, caller).await? {
+            return Ok(id);
+        }
         let (entity, template) = self.template(template_ref).await?;
         let mut problems = validate(&template.parameters, &values);
         if problems.is_empty() {
@@ -84,9 +101,12 @@ impl Scaffolder {
             problems = self.precheck(&entity, &values).await;
         }
         if !problems.is_empty() {
+            // Sent twice at once, what the first time has made by now stands in the way of the second.
+            if self.is_started(id, caller).await? {
+                return Ok(id);
+            }
             return Err(StartError::Invalid(problems));
         }
-        let id = new_id(self.clock());
         let spec = TaskSpec {
             api_version: template.api_version,
             steps: template.steps,
@@ -113,9 +133,19 @@ impl Scaffolder {
             has_secrets,
             secrets: sealed.as_deref(),
         };
-        queries::insert_task(self.db(), &new).await?;
+        if let Err(error) = queries::insert_task(self.db(), &new).await {
+            if self.is_started(id, caller).await? {
+                return Ok(id);
+            }
+            return Err(error.into());
+        }
         tracing::info!(task = %id, template = %spec.template_info.entity_ref, actor = %caller.actor(), "task started");
         Ok(id)
+    }
+
+    async fn is_started(&self, id: Uuid, caller: &Caller) -> Result<bool, sqlx::Error> {
+        let task = queries::find_task(self.db(), id).await?;
+        Ok(task.is_some_and(|task| task.created_by == caller.actor()))
     }
 
     async fn spec_user(&self, caller: &Caller) -> SpecUser {
@@ -140,13 +170,18 @@ impl Scaffolder {
         };
         let context = json!({"parameters": values});
         let integrations = &self.settings().integrations;
-        let rules = Rules { failed: false, strict: false, integrations };
+        let rules = Rules {
+            failed: false,
+            strict: false,
+            integrations,
+        };
         let mut problems: Vec<Problem> = Vec::new();
         for step in &template.steps {
             if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
             }
-            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules)) else {
+            let (Some(action), Some(input)) = (self.actions().find(&step.action), known_input(step, &context, rules))
+            else {
                 continue;
             };
             for found in action.precheck(self.outside(), &input).await {
@@ -242,7 +277,7 @@ fn validate_secrets(schema: Option<&Value>, secrets: &Map<String, Value>) -> Vec
 fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
     let validator = match jsonschema::options()
         .with_draft(jsonschema::Draft::Draft7)
-        .build(schema)
+        .build(&super::forms::draft7(schema))
     {
         Ok(validator) => validator,
         Err(error) => {
@@ -324,9 +359,7 @@ fn known_input(step: &Step, context: &Value, rules: Rules<'_>) -> Option<Value> 
         .filter(|(_, value)| is_known(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    rendering::render(&Value::Object(known), context, rules)
-        .ok()
-        .flatten()
+    rendering::render(&Value::Object(known), context, rules).ok().flatten()
 }
 
 /// The one parameter that a text is made of.

@@ -274,6 +274,16 @@ async fn what_is_wrong_is_told_in_conditions() {
     create("homeless", "homeless").await;
     let running = reaches(&api, "homeless", |status| status["operationState"]["retryCount"] == 1).await;
     assert_eq!(running["status"]["operationState"]["phase"], "Running");
+    let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}});
+    api.patch("homeless", &PatchParams::default(), &Patch::Merge(refresh))
+        .await
+        .expect("patched");
+    eventually(|| async {
+        api.get("homeless")
+            .await
+            .is_ok_and(|one| one.metadata.annotations.is_none())
+    })
+    .await;
     let failed = reaches(&api, "homeless", |status| status["operationState"]["phase"] == "Failed").await;
     let message = failed["status"]["operationState"]["message"]
         .as_str()

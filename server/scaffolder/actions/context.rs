@@ -33,7 +33,6 @@ pub struct Context {
     pub outside: Outside,
     pub settings: Arc<Settings>,
     pub(in crate::scaffolder) journal: Arc<Journal>,
-    pub(in crate::scaffolder) db: sqlx::PgPool,
 }
 
 /// What a step has recorded before it acts.

@@ -13,11 +13,7 @@ pub enum ActionError {
     Input(String),
     /// A file or the workspace is too large; `limit` is in bytes, `of` says what it is the limit of.
     #[error("{what} is larger than the limit of {} MiB for {of}", limit / 1024 / 1024)]
-    Limit {
-        what: String,
-        limit: u64,
-        of: &'static str,
-    },
+    Limit { what: String, limit: u64, of: &'static str },
     #[error("{file}: {error}")]
     Template { file: String, error: ExpressionError },
     #[error(transparent)]

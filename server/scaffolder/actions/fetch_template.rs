@@ -109,10 +109,10 @@ impl Plan {
     /// Where the file goes, below the target; `None` leaves it out, which is how templates make files conditional.
     fn path(&self, file: &TreeFile) -> Result<Option<String>, ActionError> {
         let mut path = file.path.clone();
-        if let (Some(extension), None) = (&self.extension, &file.link) {
-            if let Some(short) = path.strip_suffix(extension.as_str()) {
-                path = short.to_owned();
-            }
+        if let (Some(extension), None) = (&self.extension, &file.link)
+            && let Some(short) = path.strip_suffix(extension.as_str())
+        {
+            path = short.to_owned();
         }
         let rendered = render_template(&path, &self.context, &self.options).map_err(|error| ActionError::Template {
             file: format!("the name of {}", file.path),

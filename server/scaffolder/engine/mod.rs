@@ -11,6 +11,8 @@ mod workspace;
 
 pub use journal::Journal;
 pub use redaction::Redactor;
+#[cfg(test)]
+pub use run::run_task as run_claimed;
 pub use worker::run_worker;
 pub use workspace::{Workspace, WorkspaceError, write_file};
 

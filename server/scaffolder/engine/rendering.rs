@@ -52,10 +52,14 @@ pub fn render_and_warn(
     rules: Rules<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<Value>, ExpressionError> {
-    let mut options = Options::default();
-    options.failed = Some(rules.failed);
-    options.strict = rules.strict;
-    options.integrations = rules.integrations.to_vec();
+    #[expect(clippy::field_reassign_with_default, reason = "not all fields can be named here")]
+    let options = {
+        let mut options = Options::default();
+        options.failed = Some(rules.failed);
+        options.strict = rules.strict;
+        options.integrations = rules.integrations.to_vec();
+        options
+    };
     render_value_with_warnings(template, context, &options, warnings)
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Failure {
 }
 
 /// Runs a claimed task. Errors end up in the task; a lost lease just ends the run.
-pub(super) async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: CancellationToken) {
+pub async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: CancellationToken) {
     let (id, owner) = (claimed.id, claimed.owner);
     let secrets = scaffolder.vault().open(&claimed);
     let environment = &scaffolder.settings().environment_secrets;

@@ -208,12 +208,7 @@ async fn run_each(
     })
 }
 
-async fn run_once(
-    run: &mut Run,
-    step: &Step,
-    each: Option<&Value>,
-    rules: Rules<'_>,
-) -> Result<Outcome, ActionError> {
+async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules<'_>) -> Result<Outcome, ActionError> {
     let context = secret_context(run, each);
     let key = each.and_then(|each| each["key"].as_str());
     let wanted = rendering::condition(step.condition.as_ref(), &context, rules)
@@ -252,7 +247,6 @@ async fn run_once(
         outside: run.scaffolder.outside().clone(),
         settings: run.scaffolder.settings().clone(),
         journal: run.journal.clone(),
-        db: run.scaffolder.db().clone(),
     };
     let output = action.run(&cx, input).await?;
     Ok(Outcome::Done {
@@ -277,7 +271,10 @@ fn render_input(
         .map_err(|error| ActionError::Input(format!("input of step {}: {error}", step.id)))?
         .unwrap_or_default();
     for warning in warnings {
-        let text = format!("The input {} stays as it is written: {}", warning.pointer, warning.error);
+        let text = format!(
+            "The input {} stays as it is written: {}",
+            warning.pointer, warning.error
+        );
         run.journal.log(Some(&step.id), &text);
     }
     if template.to_string().contains("secrets") {

@@ -607,10 +607,7 @@ async fn a_workspace_over_its_limit_fails_the_step_and_names_the_limit(db: PgPoo
     assert_eq!(bench.states(id).await, [StepStatus::Failed]);
     let error = bench.task(id).await.error.unwrap();
     assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("portico.workspaceLimit"),
+        error["message"].as_str().unwrap().contains("portico.workspaceLimit"),
         "{error}"
     );
 }

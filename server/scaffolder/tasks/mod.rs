@@ -17,6 +17,8 @@ use crate::web::{Error, Query, Shell, SignedIn, page};
 use view::{TaskView, log_text};
 
 mod live;
+#[cfg(test)]
+mod tests;
 mod view;
 
 const PAGE: i64 = 30;

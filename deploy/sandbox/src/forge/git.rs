@@ -8,6 +8,8 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::names::is_ref_name;
+
 /// The id of no object, as git writes it for a ref that is not there.
 pub const NOTHING: &str = "0000000000000000000000000000000000000000";
 
@@ -407,66 +409,5 @@ fn commit_of(fields: &[&str]) -> Commit {
         author: signature(3),
         committer: signature(6),
         message: fields[9].into(),
-    }
-}
-
-/// Whether a branch or tag may be called so (git-check-ref-format).
-pub fn is_ref_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 200
-        && !name.starts_with(['-', '/', '.'])
-        && !name.ends_with(['/', '.'])
-        && !name.contains("..")
-        && !name.contains("//")
-        && !name.contains("/.")
-        && !name.contains("@{")
-        && name != "@"
-        && !name.split('/').any(|part| part.ends_with(".lock"))
-        && !name
-            .chars()
-            .any(|letter| letter.is_control() || " ~^:?*[\\".contains(letter))
-}
-
-/// Whether a file may be at this path: relative, no empty parts, no `.`, `..` or `.git` in it.
-pub fn is_file_path(path: &str) -> bool {
-    !path.is_empty()
-        && path.len() <= 4096
-        && !path.contains(['\0', '\\'])
-        && path
-            .split('/')
-            .all(|part| !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_paths_that_git_would_not_take() {
-        for good in ["main", "feature/a-b", "v1.0"] {
-            assert!(is_ref_name(good), "{good}");
-        }
-        for bad in [
-            "", "-x", "a..b", "a b", "a^", "../x", "a/.b", "x.lock", "@", "a@{1}", "a\n", "/a", "a/",
-        ] {
-            assert!(!is_ref_name(bad), "{bad}");
-        }
-        for good in ["a", "a/b.txt", ".github/x", "a b"] {
-            assert!(is_file_path(good), "{good}");
-        }
-        for bad in [
-            "",
-            "/a",
-            "a/",
-            "a//b",
-            "../a",
-            "a/../b",
-            ".git/config",
-            "x/.GIT/y",
-            "a\\b",
-            ".",
-        ] {
-            assert!(!is_file_path(bad), "{bad}");
-        }
     }
 }

@@ -9,6 +9,7 @@ mod api;
 mod commits;
 mod git;
 mod model;
+mod names;
 mod pages;
 mod payload;
 mod smart_http;
@@ -185,7 +186,7 @@ impl Forge {
 
     /// Makes a user, or sets the password of the one there is.
     pub fn create_user(&self, name: &str, password: &str) -> Result<()> {
-        if !model::is_name(name) {
+        if !names::is_name(name) {
             bail!("`{name}` is not a possible user name: letters, digits, `-`, `_` and `.` are");
         }
         self.inner.contents.update(|contents| {
@@ -221,7 +222,7 @@ impl Forge {
         if self.inner.contents.read(|contents| contents.account(owner).is_none()) {
             bail!("the forge has no user `{owner}`");
         }
-        if !model::is_name(name) {
+        if !names::is_name(name) {
             bail!("`{name}` is not a possible repository name: letters, digits, `-`, `_` and `.` are");
         }
         self.make_repository(owner, name, "main", |_| {}).await?;
@@ -233,7 +234,7 @@ impl Forge {
     /// Only what changed in the folder since it was last put there is committed, on top of what people did since: their
     /// other changes stay. An unchanged folder makes no commit. Symbolic links and `.git` are left out.
     pub async fn put_tree(&self, owner: &str, name: &str, branch: &str, folder: &Path, message: &str) -> Result<Put> {
-        if !git::is_ref_name(branch) {
+        if !names::is_ref_name(branch) {
             bail!("`{branch}` is not a possible branch name");
         }
         self.ensure_repository(owner, name).await?;

@@ -342,38 +342,6 @@ fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// Whether an account or repository may be called so: letters, digits, `.`, `_`, `-`, no dots in a row, not the names
-/// that Gitea reserves because its own pages have them.
-pub fn is_name(name: &str) -> bool {
-    const RESERVED: [&str; 14] = [
-        ".",
-        "..",
-        "-",
-        "api",
-        "assets",
-        "gitea",
-        "explore",
-        "user",
-        "org",
-        "repo",
-        "login",
-        "admin",
-        "sandbox",
-        "style.css",
-    ];
-    let lower = name.to_lowercase();
-    (1..=100).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        && !name.starts_with(['-', '.'])
-        && !name.contains("..")
-        && !RESERVED.contains(&lower.as_str())
-        && ![".git", ".wiki", ".rss", ".atom", ".lock"]
-            .iter()
-            .any(|end| lower.ends_with(end))
-}
-
 impl Repository {
     /// An open repository without anything in it.
     pub fn new(id: u64, owner: &str, name: &str, default_branch: &str) -> Self {
@@ -401,23 +369,6 @@ impl Repository {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_cannot_leave_their_place() {
-        for good in [
-            "demo",
-            "giteaAdmin",
-            "idpbuilder-localdev-backstage-templates-entities",
-            "a.b_c-1",
-        ] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in [
-            "", ".", "..", "a/b", "a..b", "-x", ".git", "x.git", "x.wiki", "a b", "ä", "api", "a\0", "%2e%2e",
-        ] {
-            assert!(!is_name(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn strangers_see_only_what_is_open() {

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use super::Forge;
 use super::access::{Caller, Refusal, Seen, ask_for_password};
 use super::api::raw_file;
-use super::git::{GitError, is_file_path};
+use super::git::GitError;
 use super::model::{Account, Permission};
+use super::names::is_file_path;
 use crate::html::{self, escape};
 
 /// Pages of the forge.
@@ -23,6 +24,7 @@ pub fn routes() -> Router<Forge> {
         .route("/user/login", get(log_in))
         .route("/{owner}", get(of_owner))
         .route("/{owner}/{repository}", get(repository))
+        .route("/{owner}/{repository}/src", get(repository))
         .route("/{owner}/{repository}/src/{kind}/{*rest}", get(source))
         .route("/{owner}/{repository}/raw/{kind}/{*rest}", get(raw))
         .route("/{owner}/{repository}/media/{kind}/{*rest}", get(raw))

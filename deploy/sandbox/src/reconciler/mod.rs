@@ -182,7 +182,12 @@ impl Reconciler {
             self.forget(name);
             return None;
         };
-        let result = if application.operation().is_some() {
+        let result = if let Some(pause) = self.waits(&application) {
+            // Between attempts the status is kept up to date, and who asked for a refresh gets it.
+            self.refresh(&application, level)
+                .await
+                .map(|_| Some((pause, Level::Live)))
+        } else if application.operation().is_some() {
             // As in Argo CD, a deletion waits for the operation, retries included.
             self.operate(&application).await
         } else if application.is_deleting() {

@@ -29,7 +29,20 @@ struct Outcome {
 }
 
 impl Reconciler {
-    /// Works on the operation of an Application: one attempt, or nothing while the next one is not yet due.
+    /// How long the operation of an Application still waits for its next attempt; none when it is due.
+    pub(super) fn waits(&self, application: &Application) -> Option<Duration> {
+        let state = application.operation_state();
+        let operation = application.operation()?;
+        let retries = state["retryCount"].as_i64().filter(|retries| *retries > 0)?;
+        if state["phase"] != "Running" {
+            return None;
+        }
+        let since = time(&state["finishedAt"]).and_then(|at| (Utc::now() - at).to_std().ok());
+        let pause = backoff(operation, retries).saturating_sub(since.unwrap_or_default());
+        (!pause.is_zero()).then_some(pause)
+    }
+
+    /// Makes one attempt at the operation of an Application.
     pub(super) async fn operate(&self, application: &Application) -> Result<Again, Status> {
         let Some(operation) = application.operation().cloned() else {
             return Ok(None);
@@ -45,14 +58,6 @@ impl Reconciler {
             };
             self.conclude(application, &operation, outcome)?;
             return Ok(Some((Duration::ZERO, Level::Live)));
-        }
-        let retries = state["retryCount"].as_i64().filter(|_| resumed).unwrap_or_default();
-        if resumed && retries > 0 {
-            let since = time(&state["finishedAt"]).and_then(|at| (Utc::now() - at).to_std().ok());
-            let pause = backoff(&operation, retries).saturating_sub(since.unwrap_or_default());
-            if !pause.is_zero() {
-                return Ok(Some((pause, Level::Live)));
-            }
         }
         if !resumed {
             modify(&self.cluster, application.name(), |object| {

@@ -11,8 +11,8 @@ use super::{Answer, Input, Paging, counted};
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal, Seen};
 use crate::forge::commits;
-use crate::forge::git::is_ref_name;
 use crate::forge::model::Permission;
+use crate::forge::names::is_ref_name;
 
 /// `GET …/branches`.
 pub async fn list(

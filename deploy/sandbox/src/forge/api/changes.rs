@@ -15,8 +15,9 @@ use super::{Answer, Input};
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal, Seen};
 use crate::forge::commits::{self, Change, Note};
-use crate::forge::git::{TreeEntry, is_file_path, is_ref_name};
+use crate::forge::git::TreeEntry;
 use crate::forge::model::{Account, Permission};
+use crate::forge::names::{is_file_path, is_ref_name};
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Person {

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal, Seen};
-use crate::forge::git::{TreeEntry, is_file_path};
+use crate::forge::git::TreeEntry;
 use crate::forge::model::Permission;
+use crate::forge::names::is_file_path;
 
 #[derive(Debug, Deserialize)]
 pub struct At {

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{Answer, Paging, counted};
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal};
-use crate::forge::git::{Commit, Git, GitError, Signature, Touched, is_file_path};
+use crate::forge::git::{Commit, Git, GitError, Signature, Touched};
 use crate::forge::model::{Permission, Repository};
+use crate::forge::names::is_file_path;
 use crate::forge::payload;
 
 #[derive(Debug, Deserialize)]

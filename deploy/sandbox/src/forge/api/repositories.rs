@@ -12,8 +12,8 @@ use super::{Answer, Input, Paging, counted};
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal};
 use crate::forge::commits::{self, Change, Note};
-use crate::forge::git::is_ref_name;
-use crate::forge::model::{Account, Permission, Repository, is_name};
+use crate::forge::model::{Account, Permission, Repository};
+use crate::forge::names::{is_name, is_ref_name};
 
 #[derive(Debug, Deserialize)]
 pub struct NewRepository {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::{Answer, Input};
 use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal};
-use crate::forge::model::{Account, Token, is_name};
+use crate::forge::model::{Account, Token};
+use crate::forge::names::is_name;
 use crate::forge::payload::user;
 
 /// `GET /user`.

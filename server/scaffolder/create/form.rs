@@ -1,0 +1,532 @@
+//! A template's form: its pages, the review, and the start of the task.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::gallery::path;
+use super::makes::{Made, makes};
+use super::view::{Answer, Line, answers, element_id, lines, sent};
+use crate::auth::Caller;
+use crate::catalog::{Entity, EntityRef};
+use crate::ids::new_id;
+use crate::scaffolder::Scaffolder;
+use crate::scaffolder::forms::{Control, Page, Pairs, Parsed, parse_form, to_pairs, validate_page};
+use crate::scaffolder::operations::{Problem, StartError};
+use crate::scaffolder::template::Template;
+use crate::web::{Error, FieldError, Form, Query, RestoredForm, Shell, SignedIn, page};
+
+/// Where this form's own fields start: names of parameters that start so are not lost, they only cannot be
+/// filled in here.
+const OWN: char = '_';
+
+#[derive(askama::Template)]
+#[template(path = "scaffolder/form.html")]
+struct FormPage {
+    shell: Shell,
+    head: Head,
+    number: usize,
+    count: usize,
+    title: String,
+    description: String,
+    lines: Vec<Line>,
+    /// Problems for the summary: where they lead, and what they say.
+    summary: Vec<(String, String)>,
+    carried: Pairs,
+    makes: Vec<Made>,
+    conditional: bool,
+}
+
+#[derive(askama::Template)]
+#[template(path = "scaffolder/review.html")]
+struct ReviewPage {
+    shell: Shell,
+    head: Head,
+    sections: Vec<(String, Vec<Answer>)>,
+    /// Names and labels of the secrets that are asked here.
+    secrets: Vec<(String, String)>,
+    summary: Vec<(String, String)>,
+    carried: Pairs,
+    makes: Vec<Made>,
+    /// Page that "Back" leads to.
+    last: usize,
+    count: usize,
+    /// Id that the task will have, so that a form sent twice starts one.
+    task: Uuid,
+    steps: usize,
+}
+
+#[derive(askama::Template)]
+#[template(path = "scaffolder/_field_error.html")]
+struct FieldErrorFragment {
+    id: String,
+    error: String,
+}
+
+/// What both pages say of the template.
+struct Head {
+    path: String,
+    title: String,
+    description: String,
+    create_label: String,
+    review_label: String,
+    back_label: String,
+}
+
+/// A template and how its form is filled in so far.
+struct Draft {
+    entity: Entity,
+    template: Template,
+    pairs: Pairs,
+    parsed: Parsed,
+}
+
+impl Draft {
+    async fn open(scaffolder: &Scaffolder, (namespace, name): &(String, String), pairs: Pairs) -> Result<Self, Error> {
+        let template_ref = EntityRef::new("template", namespace, name);
+        let (entity, template) = scaffolder.template(&template_ref.to_string()).await?;
+        let parsed = parse_form(&pairs, &template.parameters);
+        Ok(Self {
+            entity,
+            template,
+            pairs,
+            parsed,
+        })
+    }
+
+    fn values(&self) -> &Value {
+        &self.parsed.values
+    }
+
+    fn head(&self) -> Head {
+        let label = |key: &str, default: &str| {
+            let labels = &self.entity.body["spec"]["presentation"]["buttonLabels"];
+            labels[key].as_str().unwrap_or(default).to_owned()
+        };
+        Head {
+            path: path(&self.entity.entity_ref()),
+            title: self.entity.title().to_owned(),
+            description: self.entity.description().unwrap_or_default().to_owned(),
+            create_label: label("createButtonText", "Create"),
+            review_label: label("reviewButtonText", "Review"),
+            back_label: label("backButtonText", "Back"),
+        }
+    }
+
+    fn page(&self, at: usize) -> Option<Page> {
+        self.template
+            .parameters
+            .get(at)
+            .map(|schema| Page::read(schema, self.values()))
+    }
+
+    /// What is wrong with the answers of one page: unreadable ones, and what its schema says.
+    fn problems(&self, at: usize) -> Vec<FieldError> {
+        let Some(page) = self.page(at) else { return Vec::new() };
+        let mut problems: Vec<FieldError> = self
+            .parsed
+            .problems
+            .iter()
+            .filter(|problem| page.fields().any(|field| field.path == problem.field))
+            .cloned()
+            .collect();
+        for problem in validate_page(&self.template.parameters[at], self.values()) {
+            let known = problems.iter().any(|known| known.field == problem.field);
+            // Secrets are asked on the review page.
+            let later = page
+                .fields()
+                .any(|field| field.path == problem.field && field.control == Control::Secret);
+            if !known && !later {
+                problems.push(problem);
+            }
+        }
+        problems
+    }
+
+    /// The page that asks for a field.
+    fn page_of(&self, field: &str) -> Option<usize> {
+        (0..self.template.parameters.len()).find(|at| {
+            self.page(*at)
+                .is_some_and(|page| page.fields().any(|known| known.path == field))
+        })
+    }
+
+    /// The first page with something wrong, and what.
+    fn first_problems(&self) -> Option<(usize, Vec<FieldError>)> {
+        (0..self.template.parameters.len())
+            .map(|at| (at, self.problems(at)))
+            .find(|(_, problems)| !problems.is_empty())
+    }
+
+    /// What was sent, but for the fields of one page, which shows them itself, and secrets.
+    fn carried(&self, except: Option<&Page>) -> Pairs {
+        let own: Vec<String> = except
+            .into_iter()
+            .flat_map(|page| page.fields().map(|field| field.path.clone()))
+            .collect();
+        self.pairs
+            .iter()
+            .filter(|(name, _)| !name.starts_with(OWN) && !self.parsed.secrets.contains_key(name))
+            .filter(|(name, _)| !own.iter().any(|own| name == own || is_part(name, own)))
+            .cloned()
+            .collect()
+    }
+}
+
+/// `repoUrl.host` belongs to `repoUrl`.
+fn is_part(name: &str, field: &str) -> bool {
+    name.strip_prefix(field)
+        .is_some_and(|rest| matches!(rest, ".host" | ".owner" | ".repo"))
+}
+
+/// The value of one of the form's own fields.
+fn own<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    pairs
+        .iter()
+        .rev()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
+}
+
+fn number(pairs: &[(String, String)], name: &str) -> Option<usize> {
+    own(pairs, name)?.parse().ok()
+}
+
+type Place = Path<(String, String)>;
+
+/// The first page; filled in by `?formData=<JSON>`, or with what was typed before the session ended.
+pub async fn show(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    Path(place): Place,
+    RestoredForm(restored): RestoredForm,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Response, Error> {
+    if let Some(pairs) = restored {
+        let at = number(&pairs, "_page").unwrap_or(0);
+        let draft = Draft::open(&scaffolder, &place, pairs).await?;
+        return show_page(&scaffolder, shell, &caller, &draft, at, &[], StatusCode::OK).await;
+    }
+    let mut draft = Draft::open(&scaffolder, &place, Pairs::new()).await?;
+    if let Some(given) = query.get("formData") {
+        let values: Value = serde_json::from_str(given)
+            .map_err(|error| Error::invalid("formData", format!("The answers in the address are not JSON: {error}")))?;
+        draft.pairs = to_pairs(&values, &draft.template.parameters);
+        draft.parsed = parse_form(&draft.pairs, &draft.template.parameters);
+    }
+    if draft.template.parameters.is_empty() {
+        return show_review(&scaffolder, shell, &draft, &[], StatusCode::OK);
+    }
+    show_page(&scaffolder, shell, &caller, &draft, 0, &[], StatusCode::OK).await
+}
+
+/// One page is sent: the next one, the review, or the same with what is wrong.
+pub async fn go_on(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    Path(place): Place,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Error> {
+    let at = number(&pairs, "_page").unwrap_or(0);
+    let back = number(&pairs, "_back");
+    let refresh = own(&pairs, "_refresh").is_some();
+    let draft = Draft::open(&scaffolder, &place, pairs).await?;
+    let count = draft.template.parameters.len();
+    if let Some(back) = back {
+        return show_page(&scaffolder, shell, &caller, &draft, back, &[], StatusCode::OK).await;
+    }
+    if refresh {
+        return show_page(&scaffolder, shell, &caller, &draft, at, &[], StatusCode::OK).await;
+    }
+    let at = at.min(count.saturating_sub(1));
+    let mut problems = draft.problems(at);
+    if problems.is_empty() {
+        let found = scaffolder.precheck(&draft.entity, draft.values()).await;
+        problems = field_errors(found);
+        // What concerns later pages, or nothing that was asked, is told at the review.
+        problems.retain(|problem| draft.page_of(&problem.field).is_some_and(|page| page <= at));
+    }
+    if let Some(first) = problems.first() {
+        let page = draft.page_of(&first.field).unwrap_or(at);
+        return show_page(
+            &scaffolder,
+            shell,
+            &caller,
+            &draft,
+            page,
+            &problems,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        )
+        .await;
+    }
+    if has_new_questions(&draft, at) {
+        return show_page(&scaffolder, shell, &caller, &draft, at, &[], StatusCode::OK).await;
+    }
+    if at + 1 < count {
+        return show_page(&scaffolder, shell, &caller, &draft, at + 1, &[], StatusCode::OK).await;
+    }
+    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+}
+
+/// An answer of this page has brought up fields that the page did not have when it was sent.
+fn has_new_questions(draft: &Draft, at: usize) -> bool {
+    let (Some(page), Some(shown)) = (draft.page(at), own(&draft.pairs, "_fields")) else {
+        return false;
+    };
+    let shown: Vec<&str> = shown.split(' ').collect();
+    page.conditional && page.fields().any(|field| !shown.contains(&field.path.as_str()))
+}
+
+/// The review, with the answers given so far.
+pub async fn review(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    Path(place): Place,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Error> {
+    let draft = Draft::open(&scaffolder, &place, pairs).await?;
+    if let Some((at, problems)) = draft.first_problems() {
+        return show_page(
+            &scaffolder,
+            shell,
+            &caller,
+            &draft,
+            at,
+            &problems,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        )
+        .await;
+    }
+    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+}
+
+/// After a login in the middle of the creation, or a reload: the review where the answers are known, else the form.
+pub async fn back_to_review(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(_): SignedIn,
+    Path(place): Place,
+    RestoredForm(restored): RestoredForm,
+) -> Result<Response, Error> {
+    let Some(pairs) = restored else {
+        let template_ref = EntityRef::new("template", &place.0, &place.1);
+        return Ok(Redirect::to(&path(&template_ref)).into_response());
+    };
+    let draft = Draft::open(&scaffolder, &place, pairs).await?;
+    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+}
+
+/// Starts the task.
+pub async fn create(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    Path(place): Place,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Error> {
+    let draft = Draft::open(&scaffolder, &place, pairs).await?;
+    if let Some((at, problems)) = draft.first_problems() {
+        return show_page(
+            &scaffolder,
+            shell,
+            &caller,
+            &draft,
+            at,
+            &problems,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        )
+        .await;
+    }
+    let id = own(&draft.pairs, "_task")
+        .and_then(|text| text.parse::<Uuid>().ok())
+        .filter(|id| id.get_version_num() == 7)
+        .unwrap_or_else(|| new_id(scaffolder.clock()));
+    let template_ref = draft.entity.entity_ref().to_string();
+    let (values, secrets) = (draft.values().clone(), draft.parsed.secrets.clone());
+    match scaffolder
+        .start_task_as(id, &caller, &template_ref, values, secrets)
+        .await
+    {
+        Ok(id) => Ok(Redirect::to(&format!("/create/tasks/{id}")).into_response()),
+        Err(StartError::Invalid(found)) => {
+            let problems = field_errors(found);
+            let page = problems.iter().find_map(|problem| draft.page_of(&problem.field));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            match page {
+                Some(at) => show_page(&scaffolder, shell, &caller, &draft, at, &problems, status).await,
+                None => show_review(&scaffolder, shell, &draft, &problems, status),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is wrong with one field (`_field`), told while it is typed: the line under it.
+pub async fn check(
+    State(scaffolder): State<Scaffolder>,
+    SignedIn(_): SignedIn,
+    Path(place): Place,
+    Form(pairs): Form<Pairs>,
+) -> Result<Response, Error> {
+    let field = own(&pairs, "_field").unwrap_or_default().to_owned();
+    let draft = Draft::open(&scaffolder, &place, pairs).await?;
+    let is_empty = own(&draft.pairs, &field).is_none_or(|text| text.trim().is_empty());
+    let mut problems = match draft.page_of(&field) {
+        // What is not there yet is no mistake before the form is sent.
+        Some(at) if !is_empty => draft.problems(at),
+        _ => Vec::new(),
+    };
+    problems.retain(|problem| problem.field == field);
+    if problems.is_empty() && !is_empty {
+        problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await);
+        problems.retain(|problem| problem.field == field);
+    }
+    page(&FieldErrorFragment {
+        id: element_id(&field),
+        error: problems
+            .into_iter()
+            .next()
+            .map(|problem| problem.message)
+            .unwrap_or_default(),
+    })
+}
+
+fn field_errors(problems: Vec<Problem>) -> Vec<FieldError> {
+    problems
+        .into_iter()
+        .map(|problem| FieldError {
+            field: problem.field.unwrap_or_default(),
+            message: problem.message,
+        })
+        .collect()
+}
+
+/// The summary above a form: each problem leads to its field, where the page has it.
+fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)> {
+    problems
+        .iter()
+        .map(|problem| {
+            let field = page.and_then(|page| page.fields().find(|field| field.path == problem.field));
+            match field {
+                Some(field) => (
+                    format!("#{}", element_id(&problem.field)),
+                    format!("{}: {}", field.label, problem.message),
+                ),
+                None if problem.field.is_empty() => (String::new(), problem.message.clone()),
+                None => (String::new(), format!("{}: {}", problem.field, problem.message)),
+            }
+        })
+        .collect()
+}
+
+async fn show_page(
+    scaffolder: &Scaffolder,
+    shell: Shell,
+    caller: &Caller,
+    draft: &Draft,
+    at: usize,
+    problems: &[FieldError],
+    status: StatusCode,
+) -> Result<Response, Error> {
+    let count = draft.template.parameters.len();
+    let at = at.min(count.saturating_sub(1));
+    let Some(current) = draft.page(at) else {
+        return show_review(scaffolder, shell, draft, problems, status);
+    };
+    let entities = entities(scaffolder, caller, &current).await?;
+    let mut carried = draft.carried(Some(&current));
+    carried.push(("_page".to_owned(), at.to_string()));
+    if current.conditional {
+        let fields: Vec<&str> = current.fields().map(|field| field.path.as_str()).collect();
+        carried.push(("_fields".to_owned(), fields.join(" ")));
+    }
+    let response = page(&FormPage {
+        shell,
+        head: draft.head(),
+        number: at + 1,
+        count,
+        title: current.title.clone(),
+        description: current.description.clone().unwrap_or_default(),
+        lines: lines(&current, &sent(&draft.pairs), problems, &entities),
+        summary: summary(Some(&current), problems),
+        carried,
+        makes: makes(&draft.template.steps, draft.values()),
+        conditional: current.conditional,
+    })?;
+    Ok((status, response).into_response())
+}
+
+/// Refs of the entities that the page's pickers offer, by their kinds; the caller's own come first.
+async fn entities(
+    scaffolder: &Scaffolder,
+    caller: &Caller,
+    page: &Page,
+) -> Result<HashMap<Vec<String>, Vec<String>>, Error> {
+    const DEFAULT_KINDS: &[&str] = &["Component", "System", "Group", "User"];
+    let mine = caller.ownership_refs();
+    let mut offered = HashMap::new();
+    for field in page.fields() {
+        let Control::Entity { kinds } = &field.control else {
+            continue;
+        };
+        if offered.contains_key(kinds) {
+            continue;
+        }
+        let mut refs = Vec::new();
+        let wanted: Vec<&str> = match kinds.as_slice() {
+            [] => DEFAULT_KINDS.to_vec(),
+            kinds => kinds.iter().map(String::as_str).collect(),
+        };
+        for kind in wanted {
+            let found = scaffolder.outside().catalog.list_kind(kind).await?;
+            refs.extend(found.iter().map(|entity| entity.entity_ref().to_string()));
+        }
+        refs.sort_by_key(|entity_ref| !mine.contains(entity_ref));
+        offered.insert(kinds.clone(), refs);
+    }
+    Ok(offered)
+}
+
+fn show_review(
+    scaffolder: &Scaffolder,
+    shell: Shell,
+    draft: &Draft,
+    problems: &[FieldError],
+    status: StatusCode,
+) -> Result<Response, Error> {
+    let count = draft.template.parameters.len();
+    let pages: Vec<Page> = (0..count).filter_map(|at| draft.page(at)).collect();
+    let secrets = pages
+        .iter()
+        .flat_map(Page::fields)
+        .filter(|field| field.control == Control::Secret)
+        .map(|field| (field.path.clone(), field.label.clone()))
+        .collect();
+    let task = own(&draft.pairs, "_task")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| new_id(scaffolder.clock()));
+    let response = page(&ReviewPage {
+        shell,
+        head: draft.head(),
+        sections: pages
+            .iter()
+            .map(|page| (page.title.clone(), answers(page, draft.values())))
+            .collect(),
+        secrets,
+        summary: summary(None, problems),
+        carried: draft.carried(None),
+        makes: makes(&draft.template.steps, draft.values()),
+        last: count.saturating_sub(1),
+        count,
+        task,
+        steps: draft.template.steps.len(),
+    })?;
+    Ok((status, response).into_response())
+}

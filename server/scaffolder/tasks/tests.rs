@@ -1,0 +1,199 @@
+//! Task pages and the API through the router, over a task that has run.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::clock::Clock;
+use crate::ids::new_id;
+use crate::scaffolder::model::{SpecUser, TaskSpec, TemplateInfo};
+use crate::scaffolder::queries::{self, NewTask};
+use crate::scaffolder::testing::outside;
+use crate::scaffolder::{Scaffolder, Settings, actions, engine, router};
+use crate::web::testing::{frame, user};
+
+async fn start(db: &PgPool, scaffolder: &Scaffolder, steps: Value) -> Uuid {
+    let id = new_id(scaffolder.clock());
+    let spec = TaskSpec {
+        api_version: "scaffolder.backstage.io/v1beta3".to_owned(),
+        steps: serde_json::from_value(steps).unwrap(),
+        parameters: json!({"name": "demo", "text": "<script>alert(1)</script>"}),
+        output: json!({"links": [{"title": "Open in catalog", "icon": "catalog", "entityRef": "component:default/demo"}]}),
+        user: SpecUser::default(),
+        template_info: TemplateInfo {
+            entity_ref: "template:default/basic".to_owned(),
+            base_url: None,
+            entity: json!({"metadata": {"name": "basic", "title": "Basic Deployment"}}),
+        },
+        recovery: None,
+    };
+    let new = NewTask {
+        id,
+        title: "demo",
+        spec: &spec,
+        created_by: "user:default/user1",
+        created_at: scaffolder.clock().now(),
+        has_secrets: false,
+        secrets: None,
+    };
+    queries::insert_task(db, &new).await.unwrap();
+    id
+}
+
+fn scaffolder(db: &PgPool) -> Scaffolder {
+    let clock = Clock::system();
+    Scaffolder::new(
+        db.clone(),
+        clock.clone(),
+        outside(db, &clock),
+        Settings::default(),
+        actions::shipped(),
+    )
+}
+
+async fn run(db: &PgPool, scaffolder: &Scaffolder) {
+    let claimed = queries::claim(db, new_id(scaffolder.clock()), 60.0, &[])
+        .await
+        .unwrap()
+        .unwrap();
+    engine::run_claimed(scaffolder.clone(), claimed, CancellationToken::new()).await;
+}
+
+fn app(scaffolder: &Scaffolder, caller: &Caller) -> Router {
+    frame(Some(caller.clone())).around(Router::new(), router(scaffolder.clone()))
+}
+
+async fn ask(app: &Router, method: &str, path: &str) -> (StatusCode, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "portal.test")
+        .header("origin", "http://portal.test")
+        .body(Body::empty())
+        .unwrap();
+    let answer = app.clone().oneshot(request).await.unwrap();
+    let status = answer.status();
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+fn say(message: &str) -> Value {
+    json!([{"id": "say", "name": "Say it", "action": "debug:log", "input": {"message": message}}])
+}
+
+#[sqlx::test]
+async fn a_finished_task_is_whole_on_its_page_and_in_its_streams(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, say("hello <b>${{ parameters.name }}</b>")).await;
+    let app = app(&scaffolder, &user("user1", &[]));
+    let page = format!("/create/tasks/{id}");
+    let (status, before) = ask(&app, "GET", &page).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(before.contains("sse-connect") && before.contains("http-equiv=\"refresh\"") && before.contains("waiting"));
+    run(&db, &scaffolder).await;
+
+    let (_, after) = ask(&app, "GET", &page).await;
+    assert!(!after.contains("sse-connect") && !after.contains("http-equiv=\"refresh\""));
+    assert!(after.contains("</time>hello &#60;b&#62;demo&#60;/b&#62;\n"), "{after}");
+    assert!(after.contains("href=\"/catalog/default/component/demo\""));
+    assert!(!after.contains("<script>alert"));
+
+    // A connection that knows nothing gets all of it, and is told that there is no more.
+    let (_, live) = ask(&app, "GET", &format!("{page}/live?after=0")).await;
+    assert!(
+        live.contains("event: steps\n") && live.contains("hello &#60;b&#62;") && live.ends_with("data: end\n\n"),
+        "{live}"
+    );
+
+    let (_, stream) = ask(&app, "GET", &format!("/api/scaffolder/v2/tasks/{id}/eventstream")).await;
+    let frames: Vec<&str> = stream.split_terminator("\n\n").collect();
+    assert_eq!(frames.len(), 4, "{stream}");
+    assert!(frames[0].starts_with("event: log\ndata: {"), "{stream}");
+    assert!(
+        frames[3].starts_with("event: completion\ndata: {") && frames[3].ends_with("\nid: 4"),
+        "{stream}"
+    );
+    let (_, rest) = ask(
+        &app,
+        "GET",
+        &format!("/api/scaffolder/v2/tasks/{id}/eventstream?after=2"),
+    )
+    .await;
+    assert_eq!(rest.split_terminator("\n\n").count(), 2);
+    let (_, events) = ask(&app, "GET", &format!("/api/scaffolder/v2/tasks/{id}/events?after=3")).await;
+    let events: Value = serde_json::from_str(&events).unwrap();
+    assert_eq!(events[0]["body"]["message"], "Run completed with status: completed");
+    let (_, log) = ask(&app, "GET", &format!("{page}/log")).await;
+    assert!(log.contains("[say] hello <b>demo</b>\n"));
+}
+
+#[sqlx::test]
+async fn people_see_their_own_tasks_and_administrators_all(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, say("hello")).await;
+    let (own, other, admin) = (user("user1", &[]), user("user2", &[]), user("user3", &["admin"]));
+    for (caller, status, listed) in [
+        (&own, StatusCode::OK, 1),
+        (&other, StatusCode::FORBIDDEN, 0),
+        (&admin, StatusCode::OK, 1),
+    ] {
+        let app = app(&scaffolder, caller);
+        for path in [
+            format!("/create/tasks/{id}"),
+            format!("/create/tasks/{id}/log"),
+            format!("/api/scaffolder/v2/tasks/{id}"),
+        ] {
+            assert_eq!(ask(&app, "GET", &path).await.0, status, "{path} {}", caller.actor());
+        }
+        let (_, list) = ask(&app, "GET", "/api/scaffolder/v2/tasks?limit=10").await;
+        let list: Value = serde_json::from_str(&list).unwrap();
+        assert_eq!(
+            (list["totalTasks"].as_i64(), list["tasks"].as_array().unwrap().len()),
+            (Some(listed), listed as usize)
+        );
+    }
+    let app = app(&scaffolder, &own);
+    assert_eq!(
+        ask(&app, "GET", &format!("/api/scaffolder/v2/tasks/{}", Uuid::nil()))
+            .await
+            .0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        ask(&app, "GET", "/api/scaffolder/v2/tasks?status=odd").await.0,
+        StatusCode::BAD_REQUEST
+    );
+    let (status, page) = ask(&app, "GET", "/create/tasks?status=open").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains(&format!("/create/tasks/{id}")));
+}
+
+#[sqlx::test]
+async fn a_task_is_cancelled_and_retried_by_plain_forms(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, say("hello")).await;
+    let app = app(&scaffolder, &user("user1", &[]));
+    let retry = format!("/api/scaffolder/v2/tasks/{id}/retry");
+    assert_eq!(ask(&app, "POST", &retry).await.0, StatusCode::CONFLICT);
+    assert_eq!(
+        ask(&app, "POST", &format!("/create/tasks/{id}/cancel")).await.0,
+        StatusCode::SEE_OTHER
+    );
+    let (_, page) = ask(&app, "GET", &format!("/create/tasks/{id}")).await;
+    assert!(page.contains("Cancelled") && page.contains("/retry"));
+    assert_eq!(
+        ask(&app, "POST", &format!("/create/tasks/{id}/retry")).await.0,
+        StatusCode::SEE_OTHER
+    );
+    run(&db, &scaffolder).await;
+    let (_, task) = ask(&app, "GET", &format!("/api/scaffolder/v2/tasks/{id}")).await;
+    assert_eq!(serde_json::from_str::<Value>(&task).unwrap()["status"], "completed");
+    let (status, answer) = ask(&app, "POST", &format!("/api/scaffolder/v2/tasks/{id}/cancel")).await;
+    assert_eq!((status, answer.as_str()), (StatusCode::OK, r#"{"status":"cancelled"}"#));
+}
