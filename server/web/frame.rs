@@ -425,7 +425,8 @@ mod tests {
             });
             ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(paced))
         };
-        let router = frame.around(Router::new().route("/live", get(endless)), Router::new());
+        let protected = Router::new().route("/", get(|| async { "" }));
+        let router = frame.around(Router::new().route("/live", get(endless)), protected);
         let response = router.oneshot(get_request("/live")).await.expect("infallible");
         let mut body = response.into_body().into_data_stream();
         assert!(body.next().await.is_some());
