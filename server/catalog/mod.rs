@@ -27,7 +27,7 @@ mod state;
 mod yaml;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use cards::{EntityCard, ListColumn};
 pub use entity::{Entity, EntityRef, EntityRefError};

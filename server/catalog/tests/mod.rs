@@ -1,6 +1,6 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
-mod forge;
+pub mod forge;
 mod http;
 mod ingestion;
 
@@ -12,7 +12,7 @@ use super::*;
 use forge::MemoryForge;
 
 /// A catalog in which locations may define every kind.
-fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
+pub fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
     let config = CatalogConfig {
         rules: Some(vec![Rule {
             allow: [

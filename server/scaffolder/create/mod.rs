@@ -4,6 +4,8 @@
 mod form;
 mod gallery;
 mod makes;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use axum::Router;
