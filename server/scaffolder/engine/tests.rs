@@ -581,18 +581,21 @@ async fn each_runs_a_step_for_every_item_and_if_leaves_some_out(db: PgPool) {
     let steps = json!([
         {"id": "many", "name": "many", "action": "test:make", "each": "${{ parameters.list }}",
          "input": {"name": "thing-${{ each.value }}"}},
+        {"id": "keys", "name": "keys", "action": "test:make", "each": {"zebra": 1, "ant": 2},
+         "input": {"name": "${{ each.key }}"}},
         {"id": "never", "name": "never", "action": "test:make", "if": "${{ parameters.missing }}", "input": {"name": "no"}},
         {"id": "wrong", "name": "wrong", "action": "test:make", "each": "${{ parameters.name }}", "input": {"name": "no"}},
     ]);
     let id = bench.start(steps, json!({}), json!({})).await;
     bench.work().await;
     use StepStatus::{Completed, Failed, Skipped};
-    assert_eq!(bench.states(id).await, [Completed, Skipped, Failed]);
+    assert_eq!(bench.states(id).await, [Completed, Completed, Skipped, Failed]);
     let records = queries::list_steps(&db, id).await.unwrap();
     assert_eq!(
         records[0].output,
         Some(json!({"name": ["thing-x", "thing-y", "thing-z"]}))
     );
+    assert_eq!(records[1].output, Some(json!({"name": ["zebra", "ant"]})));
     let messages: Vec<String> = bench
         .events(id)
         .await
