@@ -219,6 +219,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         form_origins: settings::issuer_origins(config),
         own_origins: settings::own_origins(config),
         kept_forms: Some(KeptForms::new(db, clock, secure)),
+        stop: stop.clone(),
     };
     Ok(App {
         router: frame.around(public, protected),

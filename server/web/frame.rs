@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -50,6 +52,8 @@ pub struct Frame {
     pub own_origins: Vec<String>,
     /// Keeps what was typed into a form when the session has ended; `None` keeps nothing.
     pub kept_forms: Option<KeptForms>,
+    /// Ends streams, so that they do not hold up the end of the process; browsers connect again.
+    pub stop: CancellationToken,
 }
 
 /// What is known of the caller: `Err` while sessions cannot be read.
@@ -79,6 +83,17 @@ impl Frame {
             .layer(csrf)
             .layer(middleware::from_fn_with_state(self, serve))
             .layer(CompressionLayer::new())
+    }
+
+    /// A `text/event-stream` goes on until the process is to end.
+    fn ended_with_process(&self, response: Response) -> Response {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        if kind.is_none_or(|kind| !kind.as_bytes().starts_with(b"text/event-stream")) {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let stream = body.into_data_stream().take_until(self.stop.clone().cancelled_owned());
+        Response::from_parts(parts, Body::from_stream(stream))
     }
 
     fn content_security_policy(&self, nonce: &str) -> String {
@@ -156,7 +171,8 @@ async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> 
                 .unwrap_or("no message");
             Error::internal(format!("panicked: {text}")).into_response()
         });
-        let mut response = render::failures(response, &asked, &shell);
+        let response = render::failures(response, &asked, &shell);
+        let mut response = frame.ended_with_process(response);
         frame.headers(&mut response, &shell, quiet);
 
         let status = response.status().as_u16();
@@ -222,7 +238,6 @@ impl Frame {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::routing::{get, post};
     use tower::ServiceExt;
 
@@ -396,5 +411,27 @@ mod tests {
         let (status, headers, _) = ask(None, request).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(headers["hx-redirect"], "/login?next=%2Fcatalog%3Ftext%3Dx");
+    }
+
+    #[tokio::test]
+    async fn streams_end_with_the_process() {
+        let frame = testing::frame(None);
+        let stop = frame.stop.clone();
+        let endless = || async {
+            let events = futures::stream::repeat_with(|| Ok::<_, std::convert::Infallible>("data: x\n\n"));
+            let paced = events.then(|event| async move {
+                tokio::task::yield_now().await;
+                event
+            });
+            ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(paced))
+        };
+        let protected = Router::new().route("/", get(|| async { "" }));
+        let router = frame.around(Router::new().route("/live", get(endless)), protected);
+        let response = router.oneshot(get_request("/live")).await.expect("infallible");
+        let mut body = response.into_body().into_data_stream();
+        assert!(body.next().await.is_some());
+        stop.cancel();
+        let rest = body.take(3).collect::<Vec<_>>().await;
+        assert!(rest.len() < 3, "the stream goes on");
     }
 }

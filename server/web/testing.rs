@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 
 use super::{Frame, Shell};
 use crate::auth::{Caller, Callers, User};
@@ -33,6 +34,7 @@ pub fn frame(caller: Option<Caller>) -> Frame {
         form_origins: vec!["http://issuer.test".into()],
         own_origins: vec!["http://portal.test".into()],
         kept_forms: None,
+        stop: CancellationToken::new(),
     }
 }
 
