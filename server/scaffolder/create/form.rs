@@ -8,21 +8,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::draft::{Draft, Head, number, own};
 use super::gallery::path;
 use super::makes::{Made, makes};
 use super::view::{Answer, Line, answers, element_id, lines, sent};
 use crate::auth::Caller;
-use crate::catalog::{Entity, EntityRef};
+use crate::catalog::EntityRef;
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
-use crate::scaffolder::forms::{Control, Page, Pairs, Parsed, parse_form, to_pairs, validate_page};
+use crate::scaffolder::forms::{Control, Page, Pairs, parse_form, to_pairs};
 use crate::scaffolder::operations::{Problem, StartError};
-use crate::scaffolder::template::Template;
 use crate::web::{Error, FieldError, Form, Query, RestoredForm, Shell, SignedIn, page};
-
-/// Where this form's own fields start: names of parameters that start so are not lost, they only cannot be
-/// filled in here.
-const OWN: char = '_';
 
 #[derive(askama::Template)]
 #[template(path = "scaffolder/form.html")]
@@ -65,135 +61,6 @@ struct ReviewPage {
 struct FieldErrorFragment {
     id: String,
     error: String,
-}
-
-/// What both pages say of the template.
-struct Head {
-    path: String,
-    title: String,
-    description: String,
-    create_label: String,
-    review_label: String,
-    back_label: String,
-}
-
-/// A template and how its form is filled in so far.
-struct Draft {
-    entity: Entity,
-    template: Template,
-    pairs: Pairs,
-    parsed: Parsed,
-}
-
-impl Draft {
-    async fn open(scaffolder: &Scaffolder, (namespace, name): &(String, String), pairs: Pairs) -> Result<Self, Error> {
-        let template_ref = EntityRef::new("template", namespace, name);
-        let (entity, template) = scaffolder.template(&template_ref.to_string()).await?;
-        let parsed = parse_form(&pairs, &template.parameters);
-        Ok(Self {
-            entity,
-            template,
-            pairs,
-            parsed,
-        })
-    }
-
-    fn values(&self) -> &Value {
-        &self.parsed.values
-    }
-
-    fn head(&self) -> Head {
-        let label = |key: &str, default: &str| {
-            let labels = &self.entity.body["spec"]["presentation"]["buttonLabels"];
-            labels[key].as_str().unwrap_or(default).to_owned()
-        };
-        Head {
-            path: path(&self.entity.entity_ref()),
-            title: self.entity.title().to_owned(),
-            description: self.entity.description().unwrap_or_default().to_owned(),
-            create_label: label("createButtonText", "Create"),
-            review_label: label("reviewButtonText", "Review"),
-            back_label: label("backButtonText", "Back"),
-        }
-    }
-
-    fn page(&self, at: usize) -> Option<Page> {
-        self.template
-            .parameters
-            .get(at)
-            .map(|schema| Page::read(schema, self.values()))
-    }
-
-    /// What is wrong with the answers of one page: unreadable ones, and what its schema says.
-    fn problems(&self, at: usize) -> Vec<FieldError> {
-        let Some(page) = self.page(at) else { return Vec::new() };
-        let mut problems: Vec<FieldError> = self
-            .parsed
-            .problems
-            .iter()
-            .filter(|problem| page.fields().any(|field| field.path == problem.field))
-            .cloned()
-            .collect();
-        for problem in validate_page(&self.template.parameters[at], self.values()) {
-            let known = problems.iter().any(|known| known.field == problem.field);
-            // Secrets are asked on the review page.
-            let later = page
-                .fields()
-                .any(|field| field.path == problem.field && field.control == Control::Secret);
-            if !known && !later {
-                problems.push(problem);
-            }
-        }
-        problems
-    }
-
-    /// The page that asks for a field.
-    fn page_of(&self, field: &str) -> Option<usize> {
-        (0..self.template.parameters.len()).find(|at| {
-            self.page(*at)
-                .is_some_and(|page| page.fields().any(|known| known.path == field))
-        })
-    }
-
-    /// The first page with something wrong, and what.
-    fn first_problems(&self) -> Option<(usize, Vec<FieldError>)> {
-        (0..self.template.parameters.len())
-            .map(|at| (at, self.problems(at)))
-            .find(|(_, problems)| !problems.is_empty())
-    }
-
-    /// What was sent, but for the fields of one page, which shows them itself, and secrets.
-    fn carried(&self, except: Option<&Page>) -> Pairs {
-        let own: Vec<String> = except
-            .into_iter()
-            .flat_map(|page| page.fields().map(|field| field.path.clone()))
-            .collect();
-        self.pairs
-            .iter()
-            .filter(|(name, _)| !name.starts_with(OWN) && !self.parsed.secrets.contains_key(name))
-            .filter(|(name, _)| !own.iter().any(|own| name == own || is_part(name, own)))
-            .cloned()
-            .collect()
-    }
-}
-
-/// `repoUrl.host` belongs to `repoUrl`.
-fn is_part(name: &str, field: &str) -> bool {
-    name.strip_prefix(field)
-        .is_some_and(|rest| matches!(rest, ".host" | ".owner" | ".repo"))
-}
-
-/// The value of one of the form's own fields.
-fn own<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    pairs
-        .iter()
-        .rev()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
-}
-
-fn number(pairs: &[(String, String)], name: &str) -> Option<usize> {
-    own(pairs, name)?.parse().ok()
 }
 
 type Place = Path<(String, String)>;
@@ -281,30 +148,6 @@ fn has_new_questions(draft: &Draft, at: usize) -> bool {
     };
     let shown: Vec<&str> = shown.split(' ').collect();
     page.conditional && page.fields().any(|field| !shown.contains(&field.path.as_str()))
-}
-
-/// The review, with the answers given so far.
-pub async fn review(
-    State(scaffolder): State<Scaffolder>,
-    shell: Shell,
-    SignedIn(caller): SignedIn,
-    Path(place): Place,
-    Form(pairs): Form<Pairs>,
-) -> Result<Response, Error> {
-    let draft = Draft::open(&scaffolder, &place, pairs).await?;
-    if let Some((at, problems)) = draft.first_problems() {
-        return show_page(
-            &scaffolder,
-            shell,
-            &caller,
-            &draft,
-            at,
-            &problems,
-            StatusCode::UNPROCESSABLE_ENTITY,
-        )
-        .await;
-    }
-    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
 }
 
 /// After a login in the middle of the creation, or a reload: the review where the answers are known, else the form.

@@ -1,6 +1,7 @@
 //! `/create`: the golden paths, and the way from a form over its review to a task. Everything works without a
 //! script: each step is a form that carries the answers of the others in hidden fields.
 
+mod draft;
 mod form;
 mod gallery;
 mod makes;
@@ -9,7 +10,7 @@ mod tests;
 mod view;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use super::Scaffolder;
 
@@ -29,5 +30,4 @@ pub fn routes() -> Router<Scaffolder> {
             "/create/templates/{namespace}/{name}/create",
             get(form::back_to_review).post(form::create),
         )
-        .route("/create/templates/{namespace}/{name}/review", post(form::review))
 }

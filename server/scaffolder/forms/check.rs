@@ -4,7 +4,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError};
 use serde_json::Value;
 
-use super::field::shown;
+use super::control::shown;
 use super::parse::get;
 use crate::web::FieldError;
 

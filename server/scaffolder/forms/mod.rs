@@ -3,6 +3,7 @@
 
 mod check;
 mod conditions;
+mod control;
 mod field;
 mod parse;
 

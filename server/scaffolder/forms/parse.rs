@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::field::shown;
+use super::control::shown;
 use super::{Choice, Control, Field, Page, Pairs};
 use crate::web::FieldError;
 

@@ -274,7 +274,8 @@ impl<'r> Evaluation<'r> {
         let count = rows.len();
         let frame = Frame::new(Some(outer.clone()), false);
         for (index, row) in rows.into_iter().enumerate() {
-            self.budget.spend(1).map_err(fault)?;
+            // The loop's own variables are made anew each time.
+            self.budget.spend(4).map_err(fault)?;
             let mut row = row.into_iter();
             for name in names {
                 frame.declare(name, row.next().unwrap_or(Value::Undefined));
