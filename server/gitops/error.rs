@@ -3,15 +3,15 @@
 /// `instance` is the name of the Argo CD instance or of the cluster, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GitOpsError {
-    #[error("{what} was not found on {instance}")]
+    #[error("{what} was not found on Argo CD ({instance})")]
     NotFound { instance: String, what: String },
-    #[error("{instance} refuses it: {reason}")]
+    #[error("Argo CD ({instance}) refuses it: {reason}")]
     Denied { instance: String, reason: String },
-    #[error("{what} exists already on {instance} and was not made by this task")]
+    #[error("{what} exists already on Argo CD ({instance}) and was not made by this task")]
     Conflict { instance: String, what: String },
-    #[error("{instance} cannot be reached or is failing: {reason}")]
+    #[error("Argo CD ({instance}) cannot be reached or is failing: {reason}")]
     Unavailable { instance: String, reason: String },
-    #[error("{instance} answered something unexpected: {reason}")]
+    #[error("Argo CD ({instance}) answered something unexpected: {reason}")]
     Unexpected { instance: String, reason: String },
 }
 

@@ -75,8 +75,16 @@ async fn dies_at(moment: Moment) {
     }
     let task = platform.create(NAME).await;
     eventually(&format!("the portal comes to {moment:?}"), || async {
-        let ended = platform.events(&task).await.iter().any(|event| event["type"] == "completion");
-        assert!(!ended, "the task ended before {moment:?}: {:#?}", platform.events(&task).await);
+        let ended = platform
+            .events(&task)
+            .await
+            .iter()
+            .any(|event| event["type"] == "completion");
+        assert!(
+            !ended,
+            "the task ended before {moment:?}: {:#?}",
+            platform.events(&task).await
+        );
         match &moment {
             Moment::Writing(_) => hold.is_reached().await.then_some(()),
             _ => platform.sandbox.faults.open().is_empty().then_some(()),
@@ -96,8 +104,14 @@ async fn dies_at(moment: Moment) {
     let numbers: Vec<i64> = events.iter().filter_map(|event| event["id"].as_i64()).collect();
     let gapless: Vec<i64> = (1..=i64::try_from(numbers.len()).expect("few")).collect();
     assert_eq!(numbers, gapless, "{moment:?}: events without a gap or a repetition");
-    for message in ["Run completed with status: completed", "Finished step Creating the repository"] {
-        let count = events.iter().filter(|event| event["body"]["message"] == message).count();
+    for message in [
+        "Run completed with status: completed",
+        "Finished step Creating the repository",
+    ] {
+        let count = events
+            .iter()
+            .filter(|event| event["body"]["message"] == message)
+            .count();
         assert_eq!(count, 1, "{moment:?}: {message} in {events:#?}");
     }
     assert_created_once(&platform, NAME).await;
@@ -130,26 +144,47 @@ impl Hold {
                 .to_owned(),
         ];
         for statement in statements {
-            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(db).await.expect("the trigger stands");
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .execute(db)
+                .await
+                .expect("the trigger stands");
         }
-        Self { db: db.clone(), lock: tokio::sync::Mutex::new(None) }
+        Self {
+            db: db.clone(),
+            lock: tokio::sync::Mutex::new(None),
+        }
     }
 
     async fn at(&self, message: &str) {
         let mut connection = self.db.acquire().await.expect("a connection");
-        sqlx::query("select pg_advisory_lock($1)").bind(Self::LOCK).execute(&mut *connection).await.expect("a lock");
+        sqlx::query("select pg_advisory_lock($1)")
+            .bind(Self::LOCK)
+            .execute(&mut *connection)
+            .await
+            .expect("a lock");
         *self.lock.lock().await = Some(connection);
-        sqlx::query("insert into test_hold values ($1)").bind(message).execute(&self.db).await.expect("an order");
+        sqlx::query("insert into test_hold values ($1)")
+            .bind(message)
+            .execute(&self.db)
+            .await
+            .expect("an order");
     }
 
     async fn is_reached(&self) -> bool {
         let waiting = "select exists (select from pg_locks where locktype = 'advisory' and objid::bigint = $1
              and not granted and database = (select oid from pg_database where datname = current_database()))";
-        sqlx::query_scalar(waiting).bind(Self::LOCK).fetch_one(&self.db).await.expect("an answer")
+        sqlx::query_scalar(waiting)
+            .bind(Self::LOCK)
+            .fetch_one(&self.db)
+            .await
+            .expect("an answer")
     }
 
     async fn release(&self) {
-        sqlx::query("delete from test_hold").execute(&self.db).await.expect("taken back");
+        sqlx::query("delete from test_hold")
+            .execute(&self.db)
+            .await
+            .expect("taken back");
         if let Some(connection) = self.lock.lock().await.take() {
             // Ending the connection frees the lock.
             let _ = connection.close().await;

@@ -14,13 +14,22 @@ struct Templates(TempDir);
 impl Templates {
     fn new(names: &[&str]) -> Self {
         let templates = Self(tempfile::tempdir().expect("a temporary folder"));
-        let targets: String = names.iter().map(|name| format!("    - ./{name}/template.yaml\n")).collect();
+        let targets: String = names
+            .iter()
+            .map(|name| format!("    - ./{name}/template.yaml\n"))
+            .collect();
         templates.write(
             "catalog-info.yaml",
             format!("apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: hostile\nspec:\n  targets:\n{targets}"),
         );
         for name in names {
-            templates.write(&format!("{name}/template.yaml"), template(name, "      input:\n        url: ./skeleton\n        values: ${{ parameters }}\n"));
+            templates.write(
+                &format!("{name}/template.yaml"),
+                template(
+                    name,
+                    "      input:\n        url: ./skeleton\n        values: ${{ parameters }}\n",
+                ),
+            );
         }
         templates
     }
@@ -44,22 +53,53 @@ fn template(name: &str, input: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_does_harm_fails_and_says_why() {
-    let templates = Templates::new(&["plain", "outside", "absolute", "large", "heavy", "endless", "explosive", "linked"]);
+    let templates = Templates::new(&[
+        "plain",
+        "outside",
+        "absolute",
+        "large",
+        "heavy",
+        "endless",
+        "explosive",
+        "linked",
+    ]);
     templates.write("plain/skeleton/${{ values.path }}", "text");
-    templates.write("outside/template.yaml", template("outside", "      input:\n        url: ./skeleton\n        targetPath: ../../outside\n"));
+    templates.write(
+        "outside/template.yaml",
+        template(
+            "outside",
+            "      input:\n        url: ./skeleton\n        targetPath: ../../outside\n",
+        ),
+    );
     templates.write("outside/skeleton/file", "text");
-    templates.write("absolute/template.yaml", template("absolute", "      input:\n        url: ../../../etc/\n"));
+    templates.write(
+        "absolute/template.yaml",
+        template("absolute", "      input:\n        url: ../../../etc/\n"),
+    );
     templates.write("large/skeleton/file.txt", vec![b'a'; 11 * 1024 * 1024]);
     for index in 0..8 {
         templates.write(&format!("heavy/skeleton/{index}.txt"), vec![b'a'; 9 * 1024 * 1024]);
     }
-    templates.write("endless/skeleton/file", "{% for a in range(100000) %}{% for b in range(100000) %}${{ b }}{% endfor %}{% endfor %}");
-    templates.write("explosive/skeleton/file", "{% set x = 'aaaaaaaaaaaaaaaa' %}{% for i in range(60) %}{% set x = x ~ x %}{% endfor %}${{ x }}");
+    templates.write(
+        "endless/skeleton/file",
+        "{% for a in range(100000) %}{% for b in range(100000) %}${{ b }}{% endfor %}{% endfor %}",
+    );
+    templates.write(
+        "explosive/skeleton/file",
+        "{% set x = 'aaaaaaaaaaaaaaaa' %}{% for i in range(60) %}{% set x = x ~ x %}{% endfor %}${{ x }}",
+    );
     templates.write("linked/skeleton/file", "text");
-    std::os::unix::fs::symlink("/etc/passwd", templates.path().join("linked/skeleton/link")).expect("a link");
 
-    let options = Options { golden_paths: vec![templates.path().to_owned()], ..Options::default() };
+    let options = Options {
+        golden_paths: vec![templates.path().to_owned()],
+        ..Options::default()
+    };
     let platform = Platform::start_with(options).await;
+    let password = &platform.sandbox.credentials.forge_password;
+    let url = format!("{}/giteaAdmin/golden-paths.git", platform.sandbox.urls.forge);
+    let checkout = Checkout::clone(&url, "giteaAdmin", password);
+    std::os::unix::fs::symlink("/etc/passwd", checkout.path().join("linked/skeleton/link")).expect("a link");
+    checkout.push("A link that leads out");
     let table = [
         ("plain", "../evil", "workspace"),
         ("plain", "a/../../evil", "workspace"),
@@ -87,8 +127,12 @@ async fn a_step_that_does_harm_fails_and_says_why() {
             continue;
         }
         assert_eq!(ended["status"], "failed", "{name} {path}: {events:#?}");
-        let failed = events.iter().find(|event| event["body"]["status"] == "failed" && event["body"]["stepId"] == "render");
-        let reason = failed.expect("the step says that it failed")["body"]["message"].as_str().expect("a text");
+        let failed = events
+            .iter()
+            .find(|event| event["body"]["status"] == "failed" && event["body"]["stepId"] == "render");
+        let reason = failed.expect("the step says that it failed")["body"]["message"]
+            .as_str()
+            .expect("a text");
         assert!(reason.contains(expected), "{name} {path}: {reason}");
     }
     assert!(!Path::new("/etc/evil").exists());
@@ -99,27 +143,49 @@ async fn broken_yaml_is_shown_with_its_place_and_the_last_good_version_stays() {
     let templates = Templates::new(&["first", "second"]);
     templates.write("first/skeleton/file", "text");
     templates.write("second/skeleton/file", "text");
-    let options = Options { golden_paths: vec![templates.path().to_owned()], ..Options::default() };
+    let options = Options {
+        golden_paths: vec![templates.path().to_owned()],
+        ..Options::default()
+    };
     let platform = Platform::start_with(options).await;
     let browser = platform.user("user1").await;
     let gallery = browser.open("/create").await.text();
-    assert!(gallery.contains("Title of first") && gallery.contains("Title of second"), "{gallery}");
+    assert!(
+        gallery.contains("Title of first") && gallery.contains("Title of second"),
+        "{gallery}"
+    );
 
     let password = &platform.sandbox.credentials.forge_password;
     let url = format!("{}/giteaAdmin/golden-paths.git", platform.sandbox.urls.forge);
     let checkout = Checkout::clone(&url, "giteaAdmin", password);
-    checkout.edit("first/template.yaml", "  title: Title of first\n", "  title: Title of first\n  tags: [unclosed\n");
+    checkout.edit(
+        "first/template.yaml",
+        "  title: Title of first\n",
+        "  title: Title of first\n  tags: [unclosed\n",
+    );
     checkout.edit("second/template.yaml", "Title of second", "A better title");
     checkout.push("Break one, mend the other");
 
     eventually("the good change is read", || async {
-        browser.open("/create").await.text().contains("A better title").then_some(())
+        browser
+            .open("/create")
+            .await
+            .text()
+            .contains("A better title")
+            .then_some(())
     })
     .await;
     let gallery = browser.open("/create").await.text();
-    assert!(gallery.contains("Title of first"), "the last good version stays: {gallery}");
+    assert!(
+        gallery.contains("Title of first"),
+        "the last good version stays: {gallery}"
+    );
     let locations = browser.open("/catalog/locations").await;
-    let text = locations.text();
+    assert!(locations.text().contains("1 problem"), "{}", locations.text());
+    let text = browser
+        .open(&locations.link("golden-paths/raw/branch/main/catalog-info.yaml"))
+        .await
+        .text();
     for expected in ["first/template.yaml", "line", "column"] {
         assert!(text.contains(expected), "{expected} is missing: {text}");
     }
@@ -140,8 +206,19 @@ async fn a_forged_webhook_is_refused() {
     #[expect(clippy::disallowed_methods, reason = "the test's own client")]
     let client = reqwest::Client::new();
     let body = json!({"repository": {"full_name": "giteaAdmin/golden-paths"}}).to_string();
-    for hook in [hook.to_string(), uuid::Uuid::nil().to_string(), "..%2f..".to_owned(), "x".repeat(2000)] {
-        for signature in [None, Some(""), Some("00"), Some(&*"0".repeat(64)), Some("not hexadecimal")] {
+    for hook in [
+        hook.to_string(),
+        uuid::Uuid::nil().to_string(),
+        "..%2f..".to_owned(),
+        "x".repeat(2000),
+    ] {
+        for signature in [
+            None,
+            Some(""),
+            Some("00"),
+            Some(&*"0".repeat(64)),
+            Some("not hexadecimal"),
+        ] {
             let url = format!("{}/api/events/http/gitea/{hook}", platform.portal.url);
             let mut request = client.post(url).header("x-gitea-event", "push").body(body.clone());
             if let Some(signature) = signature {

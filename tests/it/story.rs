@@ -12,16 +12,26 @@ pub async fn assert_created_once(platform: &Platform, name: &str) {
     let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
     assert_eq!(checkout.commits().len(), 1, "one commit");
     for expected in ["catalog-info.yaml", "docs/index.md", "manifests/deployment.yaml"] {
-        assert!(checkout.files().iter().any(|file| file == expected), "{expected} of {:?}", checkout.files());
+        assert!(
+            checkout.files().iter().any(|file| file == expected),
+            "{expected} of {:?}",
+            checkout.files()
+        );
     }
     let (_, repositories) = platform.forge().get(&format!("/repos/search?q={name}")).await;
-    assert_eq!(repositories["data"].as_array().map(Vec::len), Some(1), "one repository: {repositories}");
+    assert_eq!(
+        repositories["data"].as_array().map(Vec::len),
+        Some(1),
+        "one repository: {repositories}"
+    );
 
     let entity = entity(platform, name).await;
     assert_eq!(entity["spec"]["type"], "service", "{entity}");
     let (_, locations) = platform.api().get("/catalog/locations").await;
     let registered = locations.as_array().expect("a list").iter();
-    let registered = registered.filter(|location| location.to_string().contains(&format!("/{name}/"))).count();
+    let registered = registered
+        .filter(|location| location.to_string().contains(&format!("/{name}/")))
+        .count();
     assert_eq!(registered, 1, "one location: {locations}");
 
     let application = eventually("the Application is Synced and Healthy", || async {
@@ -96,10 +106,18 @@ async fn by_plain_forms_without_javascript() {
     let gallery = browser.open("/create").await;
     assert!(gallery.text().contains("Basic Deployment"), "{}", gallery.text());
     let form = browser.open(&gallery.link("Basic Deployment")).await;
-    assert!(form.has("main form [name=name]") && form.has("main form [name=replicas]"), "{}", form.html);
+    assert!(
+        form.has("main form [name=name]") && form.has("main form [name=replicas]"),
+        "{}",
+        form.html
+    );
 
     // A name that Kubernetes would refuse: the form comes back with the error at the field, nothing is lost.
-    let answers = [("name", "Not a Name"), ("owner", "group:default/admin"), ("description", "Says hello")];
+    let answers = [
+        ("name", "Not a Name"),
+        ("owner", "group:default/admin"),
+        ("description", "Says hello"),
+    ];
     let refused = browser.submit(&form, "main form", &answers).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
     assert!(refused.has("[name=name][aria-invalid=true]"), "{}", refused.html);
@@ -109,21 +127,45 @@ async fn by_plain_forms_without_javascript() {
     assert_eq!(review.status, StatusCode::OK, "{}", review.text());
     assert!(review.text().contains("hello"), "{}", review.text());
     let task = browser.submit(&review, "main form", &[]).await;
-    assert!(task.url.path().starts_with("/create/tasks/"), "{}: {}", task.url, task.text());
+    assert!(
+        task.url.path().starts_with("/create/tasks/"),
+        "{}: {}",
+        task.url,
+        task.text()
+    );
 
     let id = task.url.path().trim_start_matches("/create/tasks/").to_owned();
-    assert_eq!(platform.ended(&id).await["status"], "completed", "{:#?}", platform.events(&id).await);
+    assert_eq!(
+        platform.ended(&id).await["status"],
+        "completed",
+        "{:#?}",
+        platform.events(&id).await
+    );
     let task = browser.open(task.url.path()).await;
-    let entity = browser.open(&task.link("Open in catalog")).await;
-    assert_eq!(entity.status, StatusCode::OK);
-    for expected in ["hello", "Says hello", "experimental", "git clone", "Synced"] {
-        assert!(entity.text().contains(expected), "{expected} is missing:\n{}", entity.text());
+    let open = task.link("Open in catalog");
+    let entity = browser.open(&open).await;
+    assert_eq!(entity.status, StatusCode::OK, "the entity is there at once");
+    eventually("the page shows the Application in order", || async {
+        let text = browser.open(&open).await.text();
+        (text.contains("Synced") && text.contains("Healthy")).then_some(())
+    })
+    .await;
+    for expected in ["hello", "Says hello", "experimental", "git clone"] {
+        assert!(
+            entity.text().contains(expected),
+            "{expected} is missing:\n{}",
+            entity.text()
+        );
     }
     assert_created_once(&platform, "hello").await;
 
     // The same name again is told before anything is created.
     let form = browser.open(&gallery.link("Basic Deployment")).await;
-    let answers = [("name", "hello"), ("owner", "group:default/admin"), ("description", "Again")];
+    let answers = [
+        ("name", "hello"),
+        ("owner", "group:default/admin"),
+        ("description", "Again"),
+    ];
     let mut taken = browser.submit(&form, "main form", &answers).await;
     if taken.status == StatusCode::OK {
         taken = browser.submit(&taken, "main form", &[]).await;
@@ -135,14 +177,29 @@ async fn by_plain_forms_without_javascript() {
     let catalog = platform.user("user2").await.open("/catalog").await;
     assert!(catalog.text().contains("hello"), "{}", catalog.text());
     let stranger = platform.stranger();
-    for path in ["/", "/catalog", "/catalog/default/component/hello", "/create", task.url.path()] {
+    for path in [
+        "/",
+        "/catalog",
+        "/catalog/default/component/hello",
+        "/create",
+        task.url.path(),
+    ] {
         let page = stranger.open(path).await;
-        assert!(page.has("input[name=password]"), "{path} answers {} to a stranger", page.url);
-        assert!(!page.html.contains("Says hello"), "{path} shows something to a stranger");
+        assert!(
+            page.has("input[name=password]"),
+            "{path} answers {} to a stranger",
+            page.url
+        );
+        assert!(
+            !page.html.contains("Says hello"),
+            "{path} shows something to a stranger"
+        );
     }
 
     // Logging out ends the session at the provider too: the next visit asks for the password again.
-    let out = browser.submit(&browser.open("/").await, "form[action='/logout']", &[]).await;
+    let out = browser
+        .submit(&browser.open("/").await, "form[action='/logout']", &[])
+        .await;
     assert!(out.status.is_success(), "{}: {}", out.url, out.html);
     let again = browser.open("/catalog").await;
     assert!(again.has("input[name=password]"), "still logged in: {}", again.url);

@@ -22,7 +22,10 @@ pub struct Page {
 impl Browser {
     pub fn new(base: &str) -> Self {
         let client = Client::builder().cookie_store(true).build().expect("a client");
-        Self { client, base: base.parse().expect("a URL") }
+        Self {
+            client,
+            base: base.parse().expect("a URL"),
+        }
     }
 
     /// Opens a path of the portal, or any URL.
@@ -35,8 +38,14 @@ impl Browser {
     /// Logs in at the identity provider, wherever the portal sends to.
     pub async fn log_in(&self, username: &str, password: &str) -> Page {
         let page = self.open("/").await;
-        assert!(page.has("input[name=password]"), "{} has no login form:\n{}", page.url, page.html);
-        self.submit(&page, "form", &[("username", username), ("password", password)]).await
+        assert!(
+            page.has("input[name=password]"),
+            "{} has no login form:\n{}",
+            page.url,
+            page.html
+        );
+        self.submit(&page, "form", &[("username", username), ("password", password)])
+            .await
     }
 
     /// Sends the form that the selector finds, with its own values replaced or extended by `answers`.
@@ -53,7 +62,11 @@ impl Browser {
 impl Page {
     async fn read(answer: reqwest::Response) -> Self {
         let (status, url) = (answer.status(), answer.url().clone());
-        Self { status, url, html: answer.text().await.expect("a body") }
+        Self {
+            status,
+            url,
+            html: answer.text().await.expect("a body"),
+        }
     }
 
     fn select<T>(&self, selector: &str, read: impl Fn(ElementRef<'_>) -> T) -> Vec<T> {
@@ -79,7 +92,10 @@ impl Page {
     /// Where the link with this text leads; the page must have it.
     pub fn link(&self, text: &str) -> String {
         let links = self.select("a[href]", |a| {
-            (fold(&a.text().collect::<String>()), a.value().attr("href").unwrap_or_default().to_owned())
+            (
+                fold(&a.text().collect::<String>()),
+                a.value().attr("href").unwrap_or_default().to_owned(),
+            )
         });
         let found = links.iter().find(|(words, _)| words.contains(text));
         let found = found.unwrap_or_else(|| panic!("{} has no link {text:?}:\n{}", self.url, self.text()));
@@ -99,7 +115,9 @@ impl Page {
         let controls = Selector::parse("input, select, textarea").expect("a selector");
         let options = Selector::parse("option").expect("a selector");
         for control in form.select(&controls) {
-            let Some(name) = attribute(control, "name") else { continue };
+            let Some(name) = attribute(control, "name") else {
+                continue;
+            };
             if control.value().attr("disabled").is_some() {
                 continue;
             }
@@ -107,15 +125,23 @@ impl Page {
                 "textarea" => control.text().collect(),
                 "select" => {
                     let chosen: Vec<_> = control.select(&options).collect();
-                    let chosen = chosen.iter().find(|o| o.value().attr("selected").is_some()).or(chosen.first());
+                    let chosen = chosen
+                        .iter()
+                        .find(|o| o.value().attr("selected").is_some())
+                        .or(chosen.first());
                     let Some(chosen) = chosen else { continue };
                     attribute(*chosen, "value").unwrap_or_else(|| chosen.text().collect())
                 }
                 _ => match control.value().attr("type") {
                     Some("checkbox" | "radio") if control.value().attr("checked").is_none() => continue,
                     Some("submit" | "button") => continue,
-                    kind => attribute(control, "value")
-                        .unwrap_or_else(|| if kind == Some("checkbox") { "on".into() } else { String::new() }),
+                    kind => attribute(control, "value").unwrap_or_else(|| {
+                        if kind == Some("checkbox") {
+                            "on".into()
+                        } else {
+                            String::new()
+                        }
+                    }),
                 },
             };
             fields.push((name, value));
@@ -128,7 +154,10 @@ impl Page {
             method if method.eq_ignore_ascii_case("post") => Method::POST,
             _ => Method::GET,
         };
-        let action = self.url.join(form.value().attr("action").unwrap_or_default()).expect("an address");
+        let action = self
+            .url
+            .join(form.value().attr("action").unwrap_or_default())
+            .expect("an address");
         (method, action, fields)
     }
 }

@@ -12,10 +12,13 @@ pub struct Database {
 
 impl Database {
     pub async fn create() -> Self {
-        let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL server; tests/run starts one");
+        let server =
+            std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL server; tests/run starts one");
         let server: Url = server.parse().expect("DATABASE_URL is a URL");
         let name = format!("portico_test_{}", Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(server.as_str()).await.expect("PostgreSQL answers");
+        let mut connection = PgConnection::connect(server.as_str())
+            .await
+            .expect("PostgreSQL answers");
         connection
             .execute(sqlx::AssertSqlSafe(format!("create database {name}")))
             .await
@@ -46,7 +49,10 @@ impl Drop for Database {
         let (server, name) = (self.server.to_string(), self.name.clone());
         // The test's runtime may be ending: a thread with its own.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
             runtime.block_on(async {
                 let mut connection = PgConnection::connect(&server).await.ok()?;
                 let statement = format!("drop database if exists {name} with (force)");

@@ -41,7 +41,10 @@ impl Checkout {
 
     /// Ids of all commits, newest first.
     pub fn commits(&self) -> Vec<String> {
-        run(self.path(), &["log", "--format=%H"]).lines().map(ToOwned::to_owned).collect()
+        run(self.path(), &["log", "--format=%H"])
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect()
     }
 
     /// Paths of all files that are tracked, sorted.
@@ -59,6 +62,10 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .output()
         .expect("git runs");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

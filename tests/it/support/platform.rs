@@ -25,7 +25,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { golden_paths: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("golden-paths")], config: json!({}), cable: false }
+        Self {
+            golden_paths: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("golden-paths")],
+            config: json!({}),
+            cable: false,
+        }
     }
 }
 
@@ -52,19 +56,42 @@ impl Platform {
         let database = Database::create().await;
         let mut locations = Vec::new();
         for (index, golden_paths) in options.golden_paths.iter().enumerate() {
-            let name = if index == 0 { "golden-paths".to_owned() } else { format!("golden-paths-{index}") };
-            sandbox.forge.put_tree(ADMIN, &name, "main", golden_paths, "Golden paths").await.expect("the forge takes it");
-            locations.push(format!("{}/{ADMIN}/{name}/raw/branch/main/catalog-info.yaml", sandbox.urls.forge));
+            let name = if index == 0 {
+                "golden-paths".to_owned()
+            } else {
+                format!("golden-paths-{index}")
+            };
+            sandbox
+                .forge
+                .put_tree(ADMIN, &name, "main", golden_paths, "Golden paths")
+                .await
+                .expect("the forge takes it");
+            locations.push(format!(
+                "{}/{ADMIN}/{name}/raw/branch/main/catalog-info.yaml",
+                sandbox.urls.forge
+            ));
         }
-        let cable = if options.cable { Some(Cable::to(&database.url()).await) } else { None };
-        let connection = cable.as_ref().map_or_else(|| database.url(), |cable| cable.url(database.name()));
+        let cable = if options.cable {
+            Some(Cable::to(&database.url()).await)
+        } else {
+            None
+        };
+        let connection = cable
+            .as_ref()
+            .map_or_else(|| database.url(), |cable| cable.url(database.name()));
         let mut config = config(&url, &sandbox, &connection, &locations);
         merge(&mut config, &options.config);
         let file = folder.path().join("app-config.yaml");
         // JSON is YAML.
         std::fs::write(&file, config.to_string()).expect("the configuration can be written");
         let portal = Portal::start(&url, &file).await;
-        Self { portal, sandbox, database, cable, folder }
+        Self {
+            portal,
+            sandbox,
+            database,
+            cable,
+            folder,
+        }
     }
 
     /// SIGKILL to the portal.
@@ -84,7 +111,11 @@ impl Platform {
         let browser = Browser::new(&self.portal.url);
         let page = browser.log_in(username, &self.sandbox.credentials.user_password).await;
         assert_eq!(page.status, StatusCode::OK, "{username} cannot log in: {}", page.html);
-        assert!(page.url.as_str().starts_with(&self.portal.url), "{username} ended on {}", page.url);
+        assert!(
+            page.url.as_str().starts_with(&self.portal.url),
+            "{username} ended on {}",
+            page.url
+        );
         browser
     }
 
@@ -95,7 +126,10 @@ impl Platform {
 
     /// The portal's API, with the static token.
     pub fn api(&self) -> Api {
-        Api { base: format!("{}/api", self.portal.url), authorization: format!("Bearer {TOKEN}") }
+        Api {
+            base: format!("{}/api", self.portal.url),
+            authorization: format!("Bearer {TOKEN}"),
+        }
     }
 
     /// The forge's API, as its administrator.
@@ -103,17 +137,27 @@ impl Platform {
         use base64::Engine;
         let credentials = format!("{ADMIN}:{}", self.sandbox.credentials.forge_password);
         let credentials = base64::engine::general_purpose::STANDARD.encode(credentials);
-        Api { base: format!("{}/api/v1", self.sandbox.urls.forge), authorization: format!("Basic {credentials}") }
+        Api {
+            base: format!("{}/api/v1", self.sandbox.urls.forge),
+            authorization: format!("Basic {credentials}"),
+        }
     }
 
     /// Argo CD's own API, with a session of its administrator.
     pub async fn argocd(&self) -> Api {
         let base = format!("{}/api/v1", self.sandbox.urls.argocd);
-        let stranger = Api { base: base.clone(), authorization: String::new() };
-        let login = json!({"username": Credentials::ARGOCD_ADMIN, "password": self.sandbox.credentials.argocd_password});
+        let stranger = Api {
+            base: base.clone(),
+            authorization: String::new(),
+        };
+        let login =
+            json!({"username": Credentials::ARGOCD_ADMIN, "password": self.sandbox.credentials.argocd_password});
         let (status, session) = stranger.post("/session", &login).await;
         assert_eq!(status, StatusCode::OK, "{session}");
-        Api { base, authorization: format!("Bearer {}", session["token"].as_str().expect("a token")) }
+        Api {
+            base,
+            authorization: format!("Bearer {}", session["token"].as_str().expect("a token")),
+        }
     }
 
     /// Starts the golden path "Basic Deployment" and answers the id of the task.
@@ -152,7 +196,10 @@ pub struct Api {
 impl Api {
     /// Status and body; `Null` for a body that is not JSON. `None` where nobody answers.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
         let mut request = client
             .request(method, format!("{}{path}", self.base))
             .header("authorization", &self.authorization)
@@ -181,12 +228,19 @@ impl Api {
 fn config(url: &str, sandbox: &Sandbox, connection: &str, locations: &[String]) -> Value {
     let credentials = &sandbox.credentials;
     let port = url.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
-    let integration = |host: &str| {
-        json!({"baseUrl": sandbox.urls.forge, "host": host, "username": ADMIN, "password": credentials.forge_password})
-    };
+    let integration = |host: &str| json!({"baseUrl": sandbox.urls.forge, "host": host, "username": ADMIN, "password": credentials.forge_password});
     let kubeconfig = std::fs::read_to_string(sandbox.kubeconfig()).expect("a kubeconfig");
     let kubeconfig: Value = serde_saphyr::from_str(&kubeconfig).expect("YAML");
-    let allow = ["Component", "System", "API", "Resource", "Location", "Template", "User", "Group"];
+    let allow = [
+        "Component",
+        "System",
+        "API",
+        "Resource",
+        "Location",
+        "Template",
+        "User",
+        "Group",
+    ];
     let locations: Vec<_> = locations
         .iter()
         .map(|target| json!({"type": "url", "target": target, "rules": [{"allow": allow}]}))

@@ -29,7 +29,11 @@ impl Portal {
 
     fn spawn(url: &str, config: &Path) -> Self {
         let log = config.with_file_name("portal.log");
-        let file = std::fs::File::options().create(true).append(true).open(&log).expect("the log can be written");
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("the log can be written");
         let process = Command::new(env!("CARGO_BIN_EXE_portico"))
             .args(["serve", "--config"])
             .arg(config)
@@ -38,7 +42,11 @@ impl Portal {
             .stderr(file)
             .spawn()
             .expect("portico starts");
-        Self { url: url.to_owned(), process, log }
+        Self {
+            url: url.to_owned(),
+            process,
+            log,
+        }
     }
 
     async fn ready(&mut self) {
@@ -49,10 +57,20 @@ impl Portal {
         let process = std::sync::Mutex::new(process);
         eventually("the portal is ready", || {
             if let Ok(Some(status)) = process.lock().expect("one thread").try_wait() {
-                panic!("the portal ended with {status}:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+                panic!(
+                    "the portal ended with {status}:\n{}",
+                    std::fs::read_to_string(&log).unwrap_or_default()
+                );
             }
             let request = client.get(&url);
-            async move { request.send().await.ok().filter(|answer| answer.status().is_success()).map(|_| ()) }
+            async move {
+                request
+                    .send()
+                    .await
+                    .ok()
+                    .filter(|answer| answer.status().is_success())
+                    .map(|_| ())
+            }
         })
         .await;
     }

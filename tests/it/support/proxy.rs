@@ -25,8 +25,15 @@ impl Cable {
     /// A cable to the server of this URL: `postgres://user[:password]@host:port/…` or `…?host=/socket/folder&user=…`.
     pub async fn to(database: &str) -> Self {
         let url: Url = database.parse().expect("a URL");
-        let value = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
-        let port = url.port().or_else(|| value("port").and_then(|port| port.parse().ok())).unwrap_or(5432);
+        let value = |key: &str| {
+            url.query_pairs()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.into_owned())
+        };
+        let port = url
+            .port()
+            .or_else(|| value("port").and_then(|port| port.parse().ok()))
+            .unwrap_or(5432);
         let server = match value("host") {
             Some(folder) if folder.starts_with('/') => {
                 Server::Unix(PathBuf::from(folder).join(format!(".s.PGSQL.{port}")))
@@ -45,12 +52,21 @@ impl Cable {
                 }
             }
         });
-        Self { whole, port, user, password }
+        Self {
+            whole,
+            port,
+            user,
+            password,
+        }
     }
 
     /// URL of a database behind the cable.
     pub fn url(&self, database: &str) -> String {
-        let password = self.password.as_ref().map(|password| format!(":{password}")).unwrap_or_default();
+        let password = self
+            .password
+            .as_ref()
+            .map(|password| format!(":{password}"))
+            .unwrap_or_default();
         format!("postgres://{}{password}@127.0.0.1:{}/{database}", self.user, self.port)
     }
 
