@@ -238,17 +238,18 @@ pub async fn upsert(
         };
         let column = |value: fn(&NewEntity) -> String| -> Vec<String> { chunk.iter().map(value).collect() };
         let ids: Vec<Uuid> = chunk.iter().map(|entity| entity.id).collect();
-        let bodies: Vec<Value> = chunk.iter().map(|entity| entity.body.clone()).collect();
+        // As text: bound as JSON they would go through jsonb, which forgets the order of keys.
+        let bodies = column(|entity| entity.body.to_string());
         let owners: Vec<Option<String>> = chunk.iter().map(owner).collect();
         let rows = sqlx::query!(
             "insert into catalog_entity
                 (id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest, facets, originals,
                 search, location_id, source, changed_at, read_at)
-            select id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest,
+            select id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body::json, digest,
                 array(select json_array_elements_text(facets)), array(select json_array_elements_text(originals)),
                 search, $14, source, $15, $15
             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                    $9::text[], $10::json[], $11::text[], $12::json[], $13::json[], $16::text[], $17::text[])
+                    $9::text[], $10::text[], $11::text[], $12::json[], $13::json[], $16::text[], $17::text[])
                 as new (id, entity_ref, kind, namespace, name, title, owner, type, lifecycle, body, digest, facets,
                     originals, search, source)
             on conflict on constraint catalog_entity_ref_key do update set
