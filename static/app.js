@@ -77,4 +77,81 @@
   });
   document.addEventListener("htmx:sendError", () => say("The portal cannot be reached. What you see may be old."));
   document.addEventListener("htmx:afterSwap", freshen);
+
+  // A live stream holds one of the six connections that a browser has for all windows of a portal. A window that
+  // nobody sees, or that waits behind "back", gives its connections back and takes them up where it left off.
+  const streams = new Set();
+  class Stream extends EventTarget {
+    constructor(url) {
+      super();
+      this.url = new URL(url, location.href);
+      this.names = new Set();
+      this.readyState = EventSource.CONNECTING;
+      this.failures = 0;
+      this.opened = 0;
+      streams.add(this);
+      // After the extension has set its handlers.
+      queueMicrotask(() => this.resume());
+    }
+    addEventListener(name, listener) {
+      super.addEventListener(name, listener);
+      if (this.names.has(name)) return;
+      this.names.add(name);
+      if (this.source) this.source.addEventListener(name, (event) => this.relay(event));
+    }
+    relay(event) {
+      if (event.lastEventId) this.url.searchParams.set("after", event.lastEventId);
+      this.dispatchEvent(new MessageEvent(event.type, { data: event.data, lastEventId: event.lastEventId }));
+    }
+    resume() {
+      if (this.source || this.readyState === EventSource.CLOSED || document.hidden) return;
+      clearTimeout(this.retry);
+      const source = new EventSource(this.url);
+      this.source = source;
+      for (const name of this.names) source.addEventListener(name, (event) => this.relay(event));
+      source.onopen = (event) => {
+        this.readyState = EventSource.OPEN;
+        this.failures = 0;
+        connection();
+        if (this.onopen) this.onopen(event);
+        // What was missed while the stream was away is asked for by those who only hear that something changed.
+        if (this.opened++ > 0) this.dispatchEvent(new MessageEvent("changed", { data: "" }));
+      };
+      source.onerror = () => {
+        // Always by ourselves: the browser would begin again where the page began, and give up after an error page.
+        this.pause();
+        if (this.readyState === EventSource.CLOSED) return;
+        this.failures += 1;
+        connection();
+        this.retry = setTimeout(() => this.resume(), Math.min(500 * 2 ** this.failures, 30000));
+      };
+    }
+    pause() {
+      if (this.source) this.source.close();
+      this.source = null;
+    }
+    close() {
+      this.readyState = EventSource.CLOSED;
+      this.pause();
+      clearTimeout(this.retry);
+      streams.delete(this);
+      connection();
+    }
+  }
+  if (window.htmx) htmx.createEventSource = (url) => new Stream(url);
+  const pause = () => { for (const stream of streams) stream.pause(); };
+  const resume = () => { if (!document.hidden) for (const stream of streams) stream.resume(); };
+  window.addEventListener("pagehide", pause);
+  window.addEventListener("pageshow", resume);
+  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : resume()));
+  window.addEventListener("online", resume);
+
+  let lost = false;
+  const connection = () => {
+    const now = [...streams].some((stream) => stream.failures > 1);
+    if (now === lost) return;
+    lost = now;
+    root.toggleAttribute("data-lost", lost);
+    say(lost ? "The connection is lost. What you see may be old; it is tried again by itself." : "Connected again.");
+  };
 })();

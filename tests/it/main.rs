@@ -1,6 +1,11 @@
 //! The one integration test binary; it mirrors `server/`.
 
 mod contract;
+mod crash;
 mod dependencies;
+mod faults;
 mod golden_paths;
+mod hostile;
 mod layers;
+mod story;
+mod support;

@@ -1,6 +1,6 @@
 use crate::catalog::CatalogError;
 use crate::gitops::GitOpsError;
-use crate::scaffolder::engine::WorkspaceError;
+use crate::scaffolder::engine::{WorkspaceError, is_temporary};
 use crate::scaffolder::expressions::ExpressionError;
 use crate::scaffolder::queries::WriteError;
 use crate::scm::ScmError;
@@ -45,6 +45,18 @@ impl ActionError {
                 source: GitOpsError::Conflict { .. },
             } => "ConflictError",
             _ => "Error",
+        }
+    }
+}
+
+impl ActionError {
+    /// The portal's own database could not be reached: nothing is wrong with the step.
+    pub fn database_is_away(&self) -> bool {
+        match self {
+            Self::Catalog(CatalogError::Database(error)) | Self::Write(WriteError::Database(error)) => {
+                is_temporary(error)
+            }
+            _ => false,
         }
     }
 }

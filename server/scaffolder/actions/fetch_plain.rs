@@ -39,7 +39,7 @@ impl Action for FetchPlain {
             for file in &files {
                 place(
                     &worker,
-                    &format!("{target}/{}", file.path).trim_start_matches('/'),
+                    format!("{target}/{}", file.path).trim_start_matches('/'),
                     file,
                     &file.content,
                     true,

@@ -9,7 +9,7 @@ mod step;
 mod worker;
 mod workspace;
 
-pub use journal::Journal;
+pub use journal::{Journal, is_temporary};
 pub use redaction::Redactor;
 #[cfg(test)]
 pub use run::run_task as run_claimed;

@@ -1,5 +1,7 @@
 //! One step: its `if`, its `each`, its input, its action, its checkpoint.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -12,6 +14,9 @@ use crate::scaffolder::actions::{ActionError, Context};
 use crate::scaffolder::expressions::ExpressionError;
 use crate::scaffolder::model::{Step, StepRecord, StepStatus};
 use crate::scaffolder::queries::{StepWrite, Write, WriteError};
+
+/// Between two tries of a step that needs the database while it is away.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How an iteration, or a step without `each`, went.
 enum Outcome {
@@ -248,7 +253,16 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         settings: run.scaffolder.settings().clone(),
         journal: run.journal.clone(),
     };
-    let output = action.run(&cx, input).await?;
+    // Actions find their own work again, so that one which missed the database is just run once more.
+    let output = loop {
+        match action.run(&cx, input.clone()).await {
+            Err(error) if error.database_is_away() => {
+                tracing::warn!(task = %cx.task_id, step = %cx.step_id, %error, "the database is away; the step waits for it");
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            result => break result?,
+        }
+    };
     Ok(Outcome::Done {
         output: run.journal.clean_value(&output),
         digest,

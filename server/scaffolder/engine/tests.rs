@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::run::run_task;
 use super::{Journal, Redactor, run_worker, write_file};
 use crate::auth::Caller;
+use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scaffolder::actions::{Action, ActionError, AnyAction, Context, Registry};
@@ -47,6 +48,8 @@ struct MakeInput {
     needs: Option<String>,
     #[serde(default)]
     fail_once: bool,
+    #[serde(default)]
+    away_once: bool,
     log: Option<String>,
 }
 
@@ -69,6 +72,9 @@ impl Action for Make {
         }
         if let Some(text) = &input.log {
             cx.log(text);
+        }
+        if input.away_once && cx.intend("away", json!(true), false).await?.fresh {
+            return Err(CatalogError::Database(sqlx::Error::PoolTimedOut).into());
         }
         if input.fail_once && cx.intend("failed", json!(true), false).await?.fresh {
             return Err(ActionError::Failed(format!("no luck with {}", input.name)));
@@ -409,6 +415,17 @@ async fn a_retry_goes_on_from_the_step_that_failed(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_step_that_misses_the_database_waits_for_it(db: PgPool) {
+    let bench = bench(&db, Settings::default());
+    let steps = json!([make("one", json!({"name": "one", "away_once": true}))]);
+    let id = bench.start(steps, json!({}), json!({})).await;
+    bench.work().await;
+    let task = bench.task(id).await;
+    assert_eq!(task.status, TaskStatus::Completed, "{:?}", task.error);
+    assert_eq!(bench.world.made(), BTreeMap::from([("one".to_owned(), 1)]));
+}
+
+#[sqlx::test]
 async fn cancelling_ends_a_step_in_its_middle(db: PgPool) {
     let bench = bench(&db, Settings::default());
     let stop = CancellationToken::new();
@@ -564,18 +581,21 @@ async fn each_runs_a_step_for_every_item_and_if_leaves_some_out(db: PgPool) {
     let steps = json!([
         {"id": "many", "name": "many", "action": "test:make", "each": "${{ parameters.list }}",
          "input": {"name": "thing-${{ each.value }}"}},
+        {"id": "keys", "name": "keys", "action": "test:make", "each": {"zebra": 1, "ant": 2},
+         "input": {"name": "${{ each.key }}"}},
         {"id": "never", "name": "never", "action": "test:make", "if": "${{ parameters.missing }}", "input": {"name": "no"}},
         {"id": "wrong", "name": "wrong", "action": "test:make", "each": "${{ parameters.name }}", "input": {"name": "no"}},
     ]);
     let id = bench.start(steps, json!({}), json!({})).await;
     bench.work().await;
     use StepStatus::{Completed, Failed, Skipped};
-    assert_eq!(bench.states(id).await, [Completed, Skipped, Failed]);
+    assert_eq!(bench.states(id).await, [Completed, Completed, Skipped, Failed]);
     let records = queries::list_steps(&db, id).await.unwrap();
     assert_eq!(
         records[0].output,
         Some(json!({"name": ["thing-x", "thing-y", "thing-z"]}))
     );
+    assert_eq!(records[1].output, Some(json!({"name": ["zebra", "ant"]})));
     let messages: Vec<String> = bench
         .events(id)
         .await

@@ -22,3 +22,8 @@ fn foreign<T>(value: Option<T>, what: &str, word: &str) -> Result<T, sqlx::Error
 fn decode<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, sqlx::Error> {
     serde_json::from_value(value).map_err(|error| sqlx::Error::Decode(error.into()))
 }
+
+/// JSON as text, for columns that keep the order of keys: bound as a value it would go through jsonb.
+fn text(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}

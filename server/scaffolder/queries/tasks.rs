@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::write::insert_events;
-use super::{NewEvent, decode, foreign};
+use super::{NewEvent, decode, foreign, text};
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
 
 /// A task about to be stored.
@@ -26,11 +26,11 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
     sqlx::query!(
         "insert into scaffolder_task
            (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets)
-         values ($1, $2, $3, $4, 'open', $5, $6, $7, $8)",
+         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8)",
         new.id,
         new.spec.template_info.entity_ref,
         new.title,
-        Json(new.spec) as _,
+        text(new.spec)?,
         new.created_by,
         new.created_at,
         new.has_secrets,
@@ -303,7 +303,7 @@ pub async fn retry(
     sqlx::query!(
         "update scaffolder_task_step
          set status = 'waiting', output = null, reason = null, started_at = null, finished_at = null,
-             iterations = case when $2 then '[]'::jsonb else iterations end
+             iterations = case when $2 then '[]'::json else iterations end
          where task_id = $1 and ($2 or status <> 'completed')",
         task_id,
         start_over

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::text;
 use crate::scaffolder::model::{EffectKind, EventKind, StepStatus, TaskStatus};
 
 #[derive(Debug, Clone)]
@@ -154,14 +155,14 @@ pub async fn apply(
         }
         Some(end) => {
             sqlx::query!(
-                "update scaffolder_task set next_event = $2, last_write = $3, status = $4, output = $5, error = $6,
+                "update scaffolder_task set next_event = $2, last_write = $3, status = $4, output = $5::text::json, error = $6,
                         finished_at = $7, lease_owner = null, lease_until = null, secrets = null
                  where id = $1",
                 task_id,
                 next,
                 write_id,
                 end.status.as_str(),
-                end.output,
+                end.output.as_ref().map(text).transpose()?,
                 end.error,
                 now
             )
@@ -220,10 +221,10 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
         }
         StepWrite::Iterated { position, iterations } => {
             sqlx::query!(
-                "update scaffolder_task_step set iterations = $3 where task_id = $1 and position = $2",
+                "update scaffolder_task_step set iterations = $3::text::json where task_id = $1 and position = $2",
                 task_id,
                 position,
-                iterations
+                text(iterations)?
             )
             .execute(&mut **tx)
             .await?;
@@ -238,13 +239,14 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
         } => {
             sqlx::query!(
                 "update scaffolder_task_step
-                 set status = $3, input_digest = coalesce($4, input_digest), output = $5, reason = $6, finished_at = $7
+                 set status = $3, input_digest = coalesce($4, input_digest), output = $5::text::json,
+                     reason = $6, finished_at = $7
                  where task_id = $1 and position = $2",
                 task_id,
                 position,
                 status.as_str(),
                 input_digest.as_deref(),
-                output.as_ref(),
+                output.as_ref().map(text).transpose()?,
                 reason.as_deref(),
                 at
             )

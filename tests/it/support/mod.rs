@@ -7,10 +7,10 @@ mod platform;
 mod portal;
 mod proxy;
 
-pub use browser::{Browser, Page};
+pub use browser::Browser;
 pub use database::Database;
 pub use git::Checkout;
-pub use platform::{Api, Options, Platform};
+pub use platform::{Options, Platform};
 pub use portal::Portal;
 pub use proxy::Cable;
 
