@@ -241,14 +241,20 @@ pub async fn check(
     })
 }
 
-fn field_errors(problems: Vec<Problem>) -> Vec<FieldError> {
-    problems
-        .into_iter()
-        .map(|problem| FieldError {
-            field: problem.field.unwrap_or_default(),
-            message: problem.message,
-        })
-        .collect()
+/// One a field: several steps may object to the same answer, and the shortest of them says it most plainly.
+fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
+    problems.sort_by_key(|problem| problem.message.len());
+    let mut errors: Vec<FieldError> = Vec::new();
+    for problem in problems {
+        let field = problem.field.unwrap_or_default();
+        if field.is_empty() || !errors.iter().any(|known| known.field == field) {
+            errors.push(FieldError {
+                field,
+                message: problem.message,
+            });
+        }
+    }
+    errors
 }
 
 /// The summary above a form: each problem leads to its field, where the page has it.

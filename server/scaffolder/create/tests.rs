@@ -38,6 +38,22 @@ spec:
   steps:
     - {id: log, name: Log, action: "debug:log", input: {message: "${{ parameters.name }}"}}
     - {id: app, name: App, action: "cnoe:create-argocd-app", if: false, input: {appName: "${{ parameters.name }}"}}
+---
+apiVersion: scaffolder.backstage.io/v1beta3
+kind: Template
+metadata: {name: exposed, title: An Exposed Service}
+spec:
+  owner: guests
+  type: website
+  parameters:
+    properties: {kind: {type: string, enum: [private, public]}}
+    dependencies:
+      kind:
+        oneOf:
+          - properties: {kind: {enum: [private]}}
+          - properties: {kind: {enum: [public]}, host: {type: string}}
+            required: [host]
+  steps: [{action: "debug:log", input: {message: x}}]
 "#;
 
 struct Browser(Router);
@@ -148,14 +164,14 @@ async fn tasks(db: &PgPool) -> Vec<serde_json::Value> {
 async fn the_gallery_finds_golden_paths(db: PgPool) {
     let (browser, _) = browser(&db).await;
     let all = browser.get("/create").await;
-    assert_eq!(all.texts(".card h3"), ["A Service"]);
+    assert_eq!(all.texts(".card h3"), ["A Service", "An Exposed Service"]);
     assert!(all.text.contains("Makes a &lt;service&gt;.") || all.text.contains("Makes a &#60;service&#62;."));
     assert_eq!(
         browser.get("/create?q=SERVICE&tag=rust").await.texts(".card h3"),
         ["A Service"]
     );
     assert!(browser.get("/create?q=nothing").await.texts(".card h3").is_empty());
-    assert!(browser.get("/create?type=website").await.texts(".card h3").is_empty());
+    assert!(browser.get("/create?type=library").await.texts(".card h3").is_empty());
 }
 
 #[sqlx::test]
@@ -242,4 +258,27 @@ async fn forms_are_prefilled_and_checked_while_typing(db: PgPool) {
         browser.get("/create/templates/default/nosuch").await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[sqlx::test]
+async fn answers_bring_up_further_questions(db: PgPool) {
+    let (browser, _) = browser(&db).await;
+    let path = "/create/templates/default/exposed";
+    let first = browser.get(path).await;
+    assert_eq!(first.texts("main .field label"), ["kind optional"]);
+
+    let (action, pairs) = first.form(&[("kind", "public")]);
+    let more = browser.post(&action, &pairs).await;
+    assert_eq!(more.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(more.texts("#f-host-e"), ["This needs an answer."]);
+
+    let (action, mut pairs) = first.form(&[("kind", "public")]);
+    pairs.push(("_refresh".to_owned(), "1".to_owned()));
+    let refreshed = browser.post(&action, &pairs).await;
+    assert_eq!(refreshed.status, StatusCode::OK);
+    assert_eq!(refreshed.texts("#f-host-e"), [""]);
+
+    let (action, pairs) = refreshed.form(&[("kind", "public"), ("host", "a.test")]);
+    let review = browser.post(&action, &pairs).await;
+    assert_eq!(review.texts("dd"), ["public", "a.test"]);
 }
