@@ -238,13 +238,8 @@ pub async fn upsert(
         };
         let column = |value: fn(&NewEntity) -> String| -> Vec<String> { chunk.iter().map(value).collect() };
         let ids: Vec<Uuid> = chunk.iter().map(|entity| entity.id).collect();
-<<<<<<< HEAD
-        // As text: an array of JSON would pass through jsonb, which forgets the order of keys, and forms are shown in it.
-        let bodies: Vec<String> = chunk.iter().map(|entity| entity.body.to_string()).collect();
-=======
         // As text: bound as JSON they would go through jsonb, which forgets the order of keys.
         let bodies = column(|entity| entity.body.to_string());
->>>>>>> scaffolder
         let owners: Vec<Option<String>> = chunk.iter().map(owner).collect();
         let rows = sqlx::query!(
             "insert into catalog_entity
