@@ -203,8 +203,7 @@ async fn a_forged_webhook_is_refused() {
         id
     })
     .await;
-    #[expect(clippy::disallowed_methods, reason = "the test's own client")]
-    let client = reqwest::Client::new();
+    let client = crate::support::http().build().expect("a client");
     let body = json!({"repository": {"full_name": "giteaAdmin/golden-paths"}}).to_string();
     for hook in [
         hook.to_string(),

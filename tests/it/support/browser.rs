@@ -21,7 +21,7 @@ pub struct Page {
 
 impl Browser {
     pub fn new(base: &str) -> Self {
-        let client = Client::builder().cookie_store(true).build().expect("a client");
+        let client = super::http().cookie_store(true).build().expect("a client");
         Self {
             client,
             base: base.parse().expect("a URL"),

@@ -29,3 +29,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check:
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// A client of the tests' own: it may go anywhere, unlike those of the product.
+#[expect(clippy::disallowed_methods, reason = "the tests are outside of the product")]
+pub fn http() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}

@@ -196,7 +196,7 @@ pub struct Api {
 impl Api {
     /// Status and body; `Null` for a body that is not JSON. `None` where nobody answers.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
-        let client = reqwest::Client::builder()
+        let client = super::http()
             .timeout(Duration::from_secs(30))
             .build()
             .expect("a client");

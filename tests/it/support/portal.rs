@@ -50,7 +50,7 @@ impl Portal {
     }
 
     async fn ready(&mut self) {
-        let client = reqwest::Client::builder().build().expect("a client");
+        let client = super::http().build().expect("a client");
         let url = format!("{}/.backstage/health/v1/readiness", self.url);
         let log = self.log.clone();
         let process = &mut self.process;
