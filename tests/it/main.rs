@@ -1,5 +1,6 @@
 //! The one integration test binary; it mirrors `server/`.
 
+mod cnoe;
 mod contract;
 mod crash;
 mod dependencies;

@@ -270,7 +270,7 @@ fn config(url: &str, sandbox: &Sandbox, connection: &str, locations: &[String]) 
             "defaultAuthor": {"name": "backstage-scaffolder", "email": "noreply"},
             "defaultCommitMessage": "backstage scaffolder",
         },
-        "catalog": {"locations": locations},
+        "catalog": {"rules": [{"allow": &allow[..6]}], "locations": locations},
         "kubernetes": {"clusterLocatorMethods": [{"type": "config", "clusters": [{
             "name": "local",
             "url": sandbox.urls.kubernetes,
