@@ -1,34 +1,37 @@
 //! Rollouts of deployments, one visible step at a time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     Pace,
-    pods::{is_ready, is_stuck, owner, pod_of, started_status},
+    pods::{is_ready, is_stuck, pod_of, started_status},
+    replica_sets::{HASH_LABEL, next_revision, replica_set_of, template_hash, write_replica_set},
 };
 use crate::kubernetes::{
     cluster::Cluster,
     deletion::{DeleteOptions, Propagation},
     kinds::Kind,
+    objects::{Event, Key},
     patch::PatchType,
     selectors::Selector,
     status::Status,
     writes::{Write, now},
 };
 
-const HASH_LABEL: &str = "pod-template-hash";
-const REVISION: &str = "deployment.kubernetes.io/revision";
-
 /// What is known of rollouts that are under way.
 pub struct Rollouts {
     pace: Pace,
+    /// The version up to which changes were looked at; none before the first look.
+    seen: Option<u64>,
+    /// Namespace and name of the deployments that are not known to be settled. The others are left alone: a cluster
+    /// has many, and few of them move.
+    open: BTreeSet<(String, String)>,
     /// By uid: the generation that is rolled out and since when.
     started: HashMap<String, (i64, Instant)>,
 }
@@ -50,6 +53,8 @@ impl Rollouts {
     pub fn new(pace: Pace) -> Rollouts {
         Rollouts {
             pace,
+            seen: None,
+            open: BTreeSet::new(),
             started: HashMap::new(),
         }
     }
@@ -57,7 +62,7 @@ impl Rollouts {
     /// One step of every rollout; true when there is nothing more to do until something changes.
     pub fn step(&mut self, cluster: &Cluster) -> bool {
         match self.try_step(cluster) {
-            Ok(settled) => settled,
+            Ok(()) => self.open.is_empty(),
             Err(status) => {
                 // Something changed between reading and writing: the next step sees it.
                 tracing::debug!(error = %status, "a rollout step could not be written");
@@ -66,33 +71,91 @@ impl Rollouts {
         }
     }
 
-    fn try_step(&mut self, cluster: &Cluster) -> Result<bool, Status> {
+    fn try_step(&mut self, cluster: &Cluster) -> Result<(), Status> {
         let kinds = Kinds {
             deployment: cluster.kind("apps", "Deployment")?,
             replica_set: cluster.kind("apps", "ReplicaSet")?,
             pod: cluster.kind("", "Pod")?,
         };
+        self.notice_changes(cluster, &kinds);
+        if self.open.is_empty() {
+            return Ok(());
+        }
         let everything = Selector::default();
-        let deployments = cluster.list(&kinds.deployment, "", &everything).items;
         let replica_sets = cluster.list(&kinds.replica_set, "", &everything).items;
         let pods = cluster.list(&kinds.pod, "", &everything).items;
-        let mut settled = true;
-        self.started
-            .retain(|uid, _| deployments.iter().any(|one| one["metadata"]["uid"] == uid.as_str()));
-        for deployment in deployments {
-            if !deployment["metadata"]["deletionTimestamp"].is_null() {
-                continue;
-            }
-            let replica_sets = owned(&replica_sets, std::slice::from_ref(&deployment));
-            let pods = owned(&pods, &replica_sets);
-            let view = View {
-                deployment,
-                replica_sets,
-                pods,
+        for (namespace, name) in self.open.clone() {
+            let deployment = cluster.get(&kinds.deployment, &namespace, &name);
+            let living = deployment
+                .ok()
+                .filter(|one| one["metadata"]["deletionTimestamp"].is_null());
+            let settled = match living {
+                None => true,
+                Some(deployment) => {
+                    let replica_sets = owned(&replica_sets, std::slice::from_ref(&deployment));
+                    let pods = owned(&pods, &replica_sets);
+                    let view = View {
+                        deployment,
+                        replica_sets,
+                        pods,
+                    };
+                    self.advance(cluster, &kinds, &view)?
+                }
             };
-            settled &= self.advance(cluster, &kinds, &view)?;
+            if settled {
+                self.open.remove(&(namespace, name));
+            }
         }
-        Ok(settled)
+        Ok(())
+    }
+
+    /// Opens the deployments that changes since the last look concern; all of them at the first look, and when too
+    /// much has changed to know.
+    fn notice_changes(&mut self, cluster: &Cluster, kinds: &Kinds) {
+        let concerned = |key: &Key| {
+            [&kinds.deployment, &kinds.replica_set, &kinds.pod]
+                .iter()
+                .any(|kind| key.group == kind.group && key.plural == kind.plural)
+        };
+        let events = self.seen.map(|seen| cluster.since(seen, concerned));
+        if let Some(Ok((events, newest))) = events {
+            self.seen = Some(newest);
+            for event in &events {
+                self.notice(cluster, kinds, event);
+            }
+            return;
+        }
+        let all = cluster.list(&kinds.deployment, "", &Selector::default());
+        self.seen = Some(all.version);
+        self.open = all
+            .items
+            .iter()
+            .map(|one| place(one, text(&one["metadata"]["name"])))
+            .collect();
+        self.started
+            .retain(|uid, _| all.items.iter().any(|one| one["metadata"]["uid"] == uid.as_str()));
+    }
+
+    fn notice(&mut self, cluster: &Cluster, kinds: &Kinds, event: &Event) {
+        let Some(object) = event.new.as_ref().or(event.old.as_ref()) else {
+            return;
+        };
+        if event.key.plural == kinds.deployment.plural {
+            if event.new.is_none() {
+                self.started.remove(text(&object["metadata"]["uid"]));
+            }
+            self.open.insert(place(object, &event.key.name));
+            return;
+        }
+        let replica_set = if event.key.plural == kinds.pod.plural {
+            let name = owner_name(object, "ReplicaSet");
+            name.and_then(|name| cluster.get(&kinds.replica_set, &event.key.namespace, name).ok())
+        } else {
+            Some(object.clone())
+        };
+        if let Some(deployment) = replica_set.as_ref().and_then(|set| owner_name(set, "Deployment")) {
+            self.open.insert(place(object, deployment));
+        }
     }
 
     /// One step of one rollout; true when it is complete or has failed.
@@ -160,7 +223,7 @@ impl Rollouts {
             } else {
                 total
             };
-            write_replica_set(cluster, kinds, set, wanted, total, ready)?;
+            write_replica_set(cluster, &kinds.replica_set, set, wanted, total, ready)?;
         }
         let complete = all_ready && old.is_empty() && waiting.is_empty();
         let failed = self.write_status(cluster, kinds, view, Some((current, complete)), desired)?;
@@ -261,8 +324,19 @@ impl Rollouts {
     }
 }
 
-fn text(value: &Value) -> &str {
+/// A text, empty where there is none.
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// Where a deployment is: in the namespace of `object`, under this name.
+fn place(object: &Value, name: &str) -> (String, String) {
+    (text(&object["metadata"]["namespace"]).to_owned(), name.to_owned())
+}
+
+fn owner_name<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    owners.into_iter().find(|owner| owner["kind"] == kind)?["name"].as_str()
 }
 
 fn owns(owner: &Value, object: &Value) -> bool {
@@ -292,66 +366,6 @@ fn remove(cluster: &Cluster, kind: &Kind, object: &Value) -> Result<(), Status> 
         Err(status) if status.code != 404 => Err(status),
         _ => Ok(()),
     }
-}
-
-fn template_hash(template: &Value) -> String {
-    hex::encode(&Sha256::digest(template.to_string())[..5])
-}
-
-fn next_revision(replica_sets: &[Arc<Value>]) -> u64 {
-    let revisions = replica_sets
-        .iter()
-        .filter_map(|set| set["metadata"]["annotations"][REVISION].as_str()?.parse().ok());
-    revisions.max().unwrap_or(0_u64) + 1
-}
-
-fn replica_set_of(deployment: &Value, hash: &str, revision: u64) -> Value {
-    let spec = &deployment["spec"];
-    let mut template = spec["template"].clone();
-    template["metadata"]["labels"][HASH_LABEL] = json!(hash);
-    let mut selector = spec["selector"].clone();
-    selector["matchLabels"][HASH_LABEL] = json!(hash);
-    let mut annotations = deployment["metadata"]["annotations"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-    annotations.insert(REVISION.into(), json!(revision.to_string()));
-    json!({
-        "metadata": {
-            "name": format!("{}-{hash}", text(&deployment["metadata"]["name"])),
-            "labels": template["metadata"]["labels"],
-            "annotations": annotations,
-            "ownerReferences": [owner("Deployment", deployment)],
-        },
-        "spec": { "replicas": spec["replicas"], "selector": selector, "template": template },
-    })
-}
-
-fn write_replica_set(
-    cluster: &Cluster,
-    kinds: &Kinds,
-    set: &Value,
-    wanted: usize,
-    total: usize,
-    ready: usize,
-) -> Result<(), Status> {
-    let (namespace, name) = (text(&set["metadata"]["namespace"]), text(&set["metadata"]["name"]));
-    let write = Write::by("kube-controller-manager");
-    let spec = json!({ "spec": { "replicas": wanted } });
-    let set = cluster.patch(&kinds.replica_set, namespace, name, &spec, PatchType::Merge, write)?;
-    let status = json!({ "status": {
-        "replicas": total, "fullyLabeledReplicas": total, "readyReplicas": ready, "availableReplicas": ready,
-        "observedGeneration": set["metadata"]["generation"],
-    } });
-    cluster.patch(
-        &kinds.replica_set,
-        namespace,
-        name,
-        &status,
-        PatchType::Merge,
-        write.status(),
-    )?;
-    Ok(())
 }
 
 /// A condition whose times change only when it does.

@@ -5,6 +5,7 @@ mod deployments;
 mod garbage;
 mod others;
 mod pods;
+mod replica_sets;
 
 use std::time::Duration;
 
