@@ -8,10 +8,14 @@ use super::Window;
 pub async fn assert_accessible(window: &Window, page: &str) {
     let wide = window
         .value(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
-             [...document.querySelectorAll('main *')]
-               .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth)
-               .map((e) => e.outerHTML.slice(0, 120))",
+            // Phones zoom out of a page that is too wide, so the window's own width is what counts.
+            &format!(
+                "document.documentElement.scrollWidth <= {width} ? [] :
+                 [...document.querySelectorAll('body *')]
+                   .filter((e) => e.getBoundingClientRect().right > {width})
+                   .map((e) => e.outerHTML.slice(0, 120))",
+                width = window.width()
+            ),
         )
         .await;
     assert_eq!(wide, json!([]), "{page} is wider than the window");

@@ -84,6 +84,11 @@ impl Window {
         Self::open(self.wire.clone(), self.person.clone(), self.look).await
     }
 
+    /// In the page's own pixels.
+    pub fn width(&self) -> u32 {
+        self.look.width
+    }
+
     pub async fn command(&self, method: &str, parameters: Value) -> Value {
         self.wire.call(Some(&self.session), method, parameters).await
     }
