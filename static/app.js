@@ -26,6 +26,13 @@
   };
   setInterval(freshen, 10000);
 
+  const pressed = () => {
+    for (const button of document.querySelectorAll("[data-theme-choice]")) {
+      button.setAttribute("aria-pressed", button.dataset.themeChoice === (root.dataset.theme || ""));
+    }
+  };
+  pressed();
+
   const search = document.getElementById("q");
   const hint = search && search.parentElement.querySelector("kbd");
   if (hint) hint.hidden = false;
@@ -54,6 +61,7 @@
       } catch { /* private windows may have no storage: the choice lasts for this page */ }
       if (choice) root.dataset.theme = choice;
       else delete root.dataset.theme;
+      pressed();
     }
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -77,6 +85,18 @@
   });
   document.addEventListener("htmx:sendError", () => say("The portal cannot be reached. What you see may be old."));
   document.addEventListener("htmx:afterSwap", freshen);
+
+  // The stream tells of all Applications; those that this page shows are filled in, wherever they stand.
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    if (event.detail.type !== "cells") return;
+    event.preventDefault();
+    const news = new DOMParser().parseFromString(event.detail.data, "text/html");
+    for (const cell of news.querySelectorAll("[data-cell]")) {
+      for (const place of document.querySelectorAll(`[data-cell="${CSS.escape(cell.dataset.cell)}"]`)) {
+        if (place.innerHTML !== cell.innerHTML) place.innerHTML = cell.innerHTML;
+      }
+    }
+  });
 
   // A live stream holds one of the six connections that a browser has for all windows of a portal. A window that
   // nobody sees, or that waits behind "back", gives its connections back and takes them up where it left off.

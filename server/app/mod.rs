@@ -17,7 +17,7 @@ use crate::catalog::{self, Catalog, EntityCard, ListColumn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
-use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, SyncColumn, WhatNowCard};
+use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, NeedsAttention, SyncColumn, WhatNowCard};
 use crate::events::{self, Webhooks};
 use crate::gitops::{GitOps, GitOpsSettingsError};
 use crate::home::{self, Home};
@@ -25,9 +25,9 @@ use crate::keys::{Keys, KeysError};
 use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
-use crate::scaffolder::{self, Outside, Scaffolder};
+use crate::scaffolder::{self, Outside, RecentTasks, Scaffolder};
 use crate::scm::{ForgeSettingsError, Forges, Repository};
-use crate::web::{self, Frame, KeptForms, Readiness};
+use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
 /// How long the start waits for a database that is not there yet.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -145,7 +145,11 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         scaffolder::actions::shipped(),
     );
     let deployments = Deployments::new(gitops.clone(), forges, clock.clone(), stop.clone());
-    let home = Home::new(catalog.clone(), Vec::new());
+    let sections: Vec<Arc<dyn Section>> = vec![
+        Arc::new(NeedsAttention::new(deployments.clone(), catalog.clone())),
+        Arc::new(RecentTasks::new(scaffolder.clone())),
+    ];
+    let home = Home::new(catalog.clone(), sections);
 
     let located = readiness.gate("the configured locations");
     let worker = readiness.gate("the worker of tasks");

@@ -25,7 +25,7 @@ pub trait ListColumn: Send + Sync {
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
     fn cell(&self, entity: &Entity) -> Option<String>;
-    /// URL of a `text/event-stream` whose events `cells` carry changed parts of cells: elements with an
-    /// `id` that [`Self::cell`] gave them and `hx-swap-oob`. The page subscribes to it once.
+    /// URL of a `text/event-stream` whose events `cells` carry cells that changed, with the attribute
+    /// `data-cell` by which [`Self::cell`] can be found on the page. The page subscribes to it once.
     fn live_url(&self) -> Option<&'static str>;
 }

@@ -397,6 +397,11 @@ impl Catalog {
                 .iter()
                 .filter_map(|(reference, source, holder)| conflict(reference, source, holder)),
         );
+        // Open pages say what is wrong with their entity's file.
+        if problems != location.problems {
+            let ours = known.iter().filter(|(_, known)| known.location_id == location.id);
+            changed.extend(ours.map(|(reference, _)| reference.clone()));
+        }
         let temporary = problems.iter().any(|problem| problem.temporary);
         let state = ReadState {
             started_at: started,

@@ -60,8 +60,6 @@ struct Cell<'a> {
     kind: Kind,
     key: String,
     word: Option<&'a str>,
-    /// It goes to where the cells with this key are, rather than into a page that is being made.
-    update: bool,
 }
 
 /// Which status a cell shows.
@@ -82,8 +80,8 @@ impl Kind {
 }
 
 impl Deployments {
-    /// A cell for a page, or its update: a badge, or words where there is no such Application.
-    fn status(&self, kind: Kind, application: &str, update: bool) -> Option<String> {
+    /// A cell: a badge, or words where there is no such Application.
+    pub(super) fn status(&self, kind: Kind, application: &str) -> Option<String> {
         let found = self.gitops.get(application);
         let word = found.as_deref().map(|application| match kind {
             Kind::Sync => application.sync.word(),
@@ -93,18 +91,17 @@ impl Deployments {
             kind,
             key: kind.key(application),
             word,
-            update,
         })
     }
 
-    /// Updates of the cells of one Application, for htmx to put where they belong.
-    pub(super) fn updates(&self, application: &str) -> String {
-        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application, true));
+    /// Both cells of one Application; open pages put them where they show it.
+    pub(super) fn cells(&self, application: &str) -> String {
+        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application));
         cells.into_iter().flatten().collect()
     }
 
     /// Names of the Applications that the entity means, whether they are there or not.
-    fn names(&self, wanted: &Wanted) -> Vec<String> {
+    pub(super) fn names(&self, wanted: &Wanted) -> Vec<String> {
         match wanted {
             Wanted::Name(name) => vec![name.clone()],
             Wanted::Labels(selector) => {
@@ -119,7 +116,7 @@ impl Deployments {
         let wanted = Wanted::of(entity)?;
         // A column has room for one; the entity's page shows all.
         let name = self.names(&wanted).into_iter().next()?;
-        self.status(kind, &name, false)
+        self.status(kind, &name)
     }
 
     /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
@@ -237,7 +234,7 @@ fn owner(entity: &Entity) -> Option<Owner> {
     })
 }
 
-fn rendered(template: &impl Template) -> Option<String> {
+pub(super) fn rendered(template: &impl Template) -> Option<String> {
     template
         .render()
         .inspect_err(|error| tracing::error!(%error, "a fragment about an Application cannot be rendered"))

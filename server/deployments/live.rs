@@ -74,8 +74,8 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
     answer(&deployments, events)
 }
 
-/// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. The elements find
-/// their places by `hx-swap-oob`.
+/// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. `static/app.js`
+/// puts them where their key stands on the page.
 pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
     struct Follow {
         deployments: Deployments,
@@ -86,7 +86,7 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
         fn all(&self) -> String {
             let list = self.deployments.gitops.list();
             list.iter()
-                .map(|application| self.deployments.updates(&application.name))
+                .map(|application| self.deployments.cells(&application.name))
                 .collect()
         }
     }
@@ -101,7 +101,7 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
                 break follow.all();
             }
             match follow.changes.recv().await {
-                Ok(Change::Application(name)) => break follow.deployments.updates(&name),
+                Ok(Change::Application(name)) => break follow.deployments.cells(&name),
                 Ok(Change::Connection) => {}
                 Err(RecvError::Lagged(_)) => break follow.all(),
                 Err(RecvError::Closed) => return None,

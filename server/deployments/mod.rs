@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::gitops::GitOps;
 use crate::scm::Forges;
 
+mod attention;
 mod cards;
 mod commits;
 mod live;
@@ -21,6 +22,7 @@ mod pages;
 mod tests;
 mod view;
 
+pub use attention::NeedsAttention;
 pub use cards::{ApplicationCard, HealthColumn, SyncColumn, WhatNowCard};
 pub use pages::{CardPath, ListPath};
 

@@ -183,7 +183,7 @@ fn present(
 }
 
 /// The one sentence that says most: what is wrong, what is going on, or how the last sync ended.
-fn message(application: &Application) -> String {
+pub(super) fn message(application: &Application) -> String {
     if application.deleting {
         return "It is being deleted.".to_owned();
     }

@@ -20,6 +20,12 @@ pub enum Connection {
     Disconnected { since: DateTime<Utc>, reason: String },
 }
 
+impl Connection {
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected)
+    }
+}
+
 /// What a subscriber is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

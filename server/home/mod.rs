@@ -15,7 +15,7 @@ use crate::web::Section;
 #[derive(Clone)]
 pub struct Home {
     catalog: Catalog,
-    /// Sections beside the reader's own entities, in order: what fails, recent tasks.
+    /// Sections around the reader's own entities, in order: what fails, recent tasks.
     sections: Arc<[Arc<dyn Section>]>,
 }
 

@@ -19,16 +19,18 @@ struct HomePage {
     groups: Vec<String>,
     owned: Vec<Entity>,
     owned_in_all: i64,
-    /// Finished HTML of other features.
+    /// Finished HTML of other features, above the entities and beside them.
     sections: Vec<String>,
+    asides: Vec<String>,
 }
 
 /// `GET /home`
 pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: Shell) -> Result<Response, Error> {
     let (owned, owned_in_all) = home.catalog.list_owned(&caller.ownership_refs(), SHOWN).await?;
-    let mut sections = Vec::new();
+    let (mut sections, mut asides) = (Vec::new(), Vec::new());
     for section in home.sections.iter() {
-        sections.extend(section.render(&caller, &shell).await);
+        let column = if section.aside() { &mut asides } else { &mut sections };
+        column.extend(section.render(&caller, &shell).await);
     }
     let (name, groups) = match caller.user() {
         Some(user) => (user.display_name.clone(), user.groups.clone()),
@@ -41,6 +43,7 @@ pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: S
         owned,
         owned_in_all,
         sections,
+        asides,
     })
 }
 

@@ -29,6 +29,7 @@ mod vault;
 pub use engine::run_worker;
 pub use operations::{Problem, StartError};
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
+pub use tasks::RecentTasks;
 
 use crate::clock::Clock;
 use vault::Vault;

@@ -160,6 +160,11 @@ pub struct Task {
 }
 
 impl Task {
+    /// Name of who started it, without kind and namespace.
+    pub fn creator(&self) -> &str {
+        self.created_by.rsplit(['/', ':']).next().unwrap_or(&self.created_by)
+    }
+
     /// The task as the API answers it.
     pub fn to_wire(&self) -> Value {
         let mut wire = json!({

@@ -8,4 +8,9 @@ use crate::auth::Caller;
 pub trait Section: Send + Sync {
     /// The finished, escaped HTML of a whole `<section>`, or `None` where there is nothing to say.
     async fn render(&self, caller: &Caller, shell: &Shell) -> Option<String>;
+
+    /// It is for the narrow column rather than the wide one.
+    fn aside(&self) -> bool {
+        false
+    }
 }

@@ -41,13 +41,16 @@ pub fn exact_time(at: &DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A length of time in the two largest units that matter: `9 s`, `2 min 5 s`, `3 h 1 min`; `0.4 s` below one second.
+/// A length of time in the two largest units that matter: `12 s`, `2 min 5 s`, `3 h 1 min`; `1.4 s` below ten seconds.
 pub fn duration(length: chrono::Duration) -> String {
     let milliseconds = length.num_milliseconds().max(0);
     let seconds = milliseconds / 1000;
     match seconds {
-        0 => format!("0.{} s", milliseconds / 100),
-        1..60 => format!("{seconds} s"),
+        0..10 => match milliseconds % 1000 / 100 {
+            0 if seconds > 0 => format!("{seconds} s"),
+            tenths => format!("{seconds}.{tenths} s"),
+        },
+        10..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
@@ -100,7 +103,9 @@ mod tests {
     fn lengths_name_two_units() {
         for (milliseconds, words) in [
             (420, "0.4 s"),
-            (9_100, "9 s"),
+            (9_100, "9.1 s"),
+            (2_000, "2 s"),
+            (12_400, "12 s"),
             (125_000, "2 min 5 s"),
             (10_860_000, "3 h 1 min"),
             (-5, "0.0 s"),

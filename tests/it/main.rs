@@ -1,5 +1,6 @@
 //! The one integration test binary; it mirrors `server/`.
 
+mod browser;
 mod cnoe;
 mod contract;
 mod crash;

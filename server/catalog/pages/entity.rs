@@ -12,6 +12,9 @@ use crate::catalog::read::is_web_address;
 use crate::catalog::{Entity, EntityRef, Problem, queries};
 use crate::web::{Error, Shell, SignedIn, page};
 
+/// So many tags are shown; the others unfold.
+const TAGS: usize = 12;
+
 /// Another entity, as a link.
 struct Target {
     label: String,
@@ -48,6 +51,13 @@ struct View {
     location: Option<uuid::Uuid>,
     /// Why the shown version may be older than the file.
     problems: Vec<Problem>,
+}
+
+impl View {
+    /// Groups, people and locations belong to nobody.
+    fn may_be_owned(&self) -> bool {
+        !matches!(self.entity_ref.kind.as_str(), "group" | "user" | "location")
+    }
 }
 
 #[derive(Template)]

@@ -4,157 +4,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 
+use super::asked::Asked;
 use super::{Pages, icon, plural};
-use crate::catalog::queries::search::{self, Column, Order};
+use crate::catalog::queries::search::{self, Column};
 use crate::catalog::{Entity, EntityRef, Filter};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 const PAGE: i64 = 50;
 /// Values listed under each filter.
 const VALUES: i64 = 12;
-
-/// The filters, as they stand in the address. Backstage's names (`filters[kind]`) are understood too.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    /// Lower case; `all` for every kind; `component` if absent.
-    #[serde(alias = "filters[kind]")]
-    kind: Option<String>,
-    #[serde(rename = "type", alias = "filters[type]")]
-    kind_type: Option<String>,
-    /// Canonical ref, or `me` for the reader and their groups.
-    #[serde(alias = "filters[owners]")]
-    owner: Option<String>,
-    #[serde(alias = "filters[lifecycles]")]
-    lifecycle: Option<String>,
-    #[serde(alias = "filters[tags]")]
-    tag: Option<String>,
-    #[serde(alias = "filters[text]")]
-    text: Option<String>,
-    /// `name`, `owner`, `type`, `lifecycle`, `changed`; with `-` before it, descending.
-    sort: Option<String>,
-    page: Option<u32>,
-}
-
-impl Asked {
-    fn clean(mut self) -> Self {
-        for field in [
-            &mut self.kind,
-            &mut self.kind_type,
-            &mut self.owner,
-            &mut self.lifecycle,
-            &mut self.tag,
-            &mut self.text,
-            &mut self.sort,
-        ] {
-            *field = field
-                .take()
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty());
-        }
-        self
-    }
-
-    fn kind(&self) -> String {
-        self.kind.as_deref().unwrap_or("component").to_lowercase()
-    }
-
-    fn page(&self) -> u32 {
-        // Far pages are empty, not an overflow.
-        self.page.unwrap_or(1).clamp(1, 1_000_000)
-    }
-
-    fn words(&self) -> Vec<String> {
-        self.text
-            .as_deref()
-            .unwrap_or_default()
-            .split_whitespace()
-            .take(10)
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// The address of this list.
-    fn href(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let pairs = [
-            ("kind", &self.kind),
-            ("type", &self.kind_type),
-            ("owner", &self.owner),
-            ("lifecycle", &self.lifecycle),
-            ("tag", &self.tag),
-            ("text", &self.text),
-            ("sort", &self.sort),
-        ];
-        for (key, value) in pairs {
-            if let Some(value) = value {
-                query.append_pair(key, value);
-            }
-        }
-        if self.page() > 1 {
-            query.append_pair("page", &self.page().to_string());
-        }
-        match query.finish() {
-            query if query.is_empty() => "/catalog".to_owned(),
-            query => format!("/catalog?{query}"),
-        }
-    }
-
-    /// The address with one thing changed, from the first page on.
-    fn with(&self, change: impl FnOnce(&mut Self)) -> String {
-        let mut other = Self {
-            page: None,
-            ..self.clone()
-        };
-        change(&mut other);
-        other.href()
-    }
-
-    /// Conditions but for the kind.
-    fn filters(&self, owners: &[String]) -> Vec<Filter> {
-        let mut all = Vec::new();
-        if let Some(value) = &self.kind_type {
-            all.push(Filter::key_value("spec.type", value));
-        }
-        if let Some(value) = &self.lifecycle {
-            all.push(Filter::key_value("spec.lifecycle", value));
-        }
-        if let Some(value) = &self.tag {
-            all.push(Filter::key_value("metadata.tags", value));
-        }
-        match self.owner.as_deref() {
-            None => {}
-            Some("me") => all.push(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec()))),
-            Some(owner) => {
-                let owner = EntityRef::parse(owner, Some("group"), None)
-                    .map_or_else(|_| owner.to_owned(), |owner| owner.to_string());
-                all.push(Filter::Relation(Some("ownedby".to_owned()), Some(vec![owner])));
-            }
-        }
-        all
-    }
-
-    fn order(&self) -> Order {
-        let sort = self.sort.as_deref().unwrap_or("name");
-        let (name, descending) = match sort.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (sort, false),
-        };
-        let field = match name {
-            "owner" => "portico.owner",
-            "type" => "spec.type",
-            "lifecycle" => "spec.lifecycle",
-            "changed" => "portico.changed",
-            _ => "portico.title",
-        };
-        Order {
-            field: Some(field.to_owned()),
-            descending,
-        }
-    }
-}
 
 /// A link of a filter.
 struct Choice {
@@ -215,6 +74,10 @@ struct ListPage {
     mine: String,
     /// The catalog holds nothing at all but what stands for locations.
     nothing: bool,
+    /// What stands there when the catalog has nothing of this kind.
+    nothing_of_kind: String,
+    /// The list of this kind without filters.
+    unfiltered: String,
 }
 
 pub async fn list(
@@ -311,7 +174,13 @@ pub async fn list(
     live.sort_unstable();
     live.dedup();
     page(&ListPage {
-        heading: format!("{total} {}", if total == 1 { kind.clone() } else { plural(&kind) }),
+        heading: heading(total, &kind),
+        nothing_of_kind: format!("There are no {} in the catalog yet.", many(&kind)),
+        unfiltered: Asked {
+            kind: asked.kind.clone(),
+            ..Asked::default()
+        }
+        .href(),
         facets,
         chips: chips(&asked),
         headings: headings(&pages, &asked),
@@ -329,6 +198,24 @@ pub async fn list(
         asked,
         shell,
     })
+}
+
+/// `1 component`, `3 APIs`.
+fn heading(total: i64, kind: &str) -> String {
+    match (total, kind) {
+        (1, "api") => "1 API".to_owned(),
+        (1, "all") => "1 entity".to_owned(),
+        (1, kind) => format!("1 {kind}"),
+        (total, kind) => format!("{total} {}", many(kind)),
+    }
+}
+
+/// The plural within a sentence.
+fn many(kind: &str) -> String {
+    match kind {
+        "api" => plural(kind),
+        kind => plural(kind).to_lowercase(),
+    }
 }
 
 async fn choices(
@@ -456,19 +343,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_hold_the_filters() {
-        let asked = Asked {
-            kind: Some("api".to_owned()),
-            text: Some("a&b c".to_owned()),
-            page: Some(3),
-            ..Asked::default()
-        };
-        assert_eq!(asked.href(), "/catalog?kind=api&text=a%26b+c&page=3");
-        assert_eq!(
-            asked.with(|other| other.owner = Some("me".to_owned())),
-            "/catalog?kind=api&owner=me&text=a%26b+c"
-        );
-        assert_eq!(Asked::default().href(), "/catalog");
+    fn headings_count_in_words() {
+        for (total, kind, expected) in [
+            (1, "component", "1 component"),
+            (0, "component", "0 components"),
+            (1, "api", "1 API"),
+            (2, "api", "2 APIs"),
+            (1, "all", "1 entity"),
+            (9, "all", "9 entities"),
+        ] {
+            assert_eq!(heading(total, kind), expected);
+        }
     }
 
     #[test]

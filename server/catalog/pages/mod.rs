@@ -1,5 +1,6 @@
 //! `/catalog`: the list, entities, locations. Queries become structs, structs become templates.
 
+mod asked;
 mod entity;
 mod list;
 mod locations;

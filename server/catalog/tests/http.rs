@@ -544,7 +544,7 @@ async fn the_list_shows_filters_and_sorts(db: PgPool) {
     let page = client.get("/catalog").await;
     assert_eq!(page.status, 200, "{}", page.text);
     for expected in [
-        "3 Components",
+        "3 components",
         ">Zulu</a>",
         ">Beta</a>",
         ">gamma</a>",

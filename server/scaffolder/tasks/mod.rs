@@ -17,9 +17,12 @@ use crate::web::{Error, Query, Shell, SignedIn, page};
 use view::{TaskView, log_text};
 
 mod live;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod view;
+
+pub use recent::RecentTasks;
 
 const PAGE: i64 = 30;
 

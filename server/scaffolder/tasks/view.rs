@@ -185,7 +185,7 @@ impl TaskView {
             short_id: id.get(..13).unwrap_or(&id).to_owned(),
             template_title: task.spec.template_title().to_owned(),
             template_path: template.map(|template| template.path()),
-            created_by: task.created_by.rsplit(['/', ':']).next().unwrap_or_default().to_owned(),
+            created_by: task.creator().to_owned(),
             created_at: task.created_at,
             elapsed: ended.map(|ended| duration((ended - started).max(Duration::zero()))),
             error: task

@@ -1,0 +1,88 @@
+//! What of the reader's own is not as it should be, for the home page.
+
+use askama::Template;
+use axum_extra::routing::TypedPath;
+
+use super::Deployments;
+use super::cards::{Kind, rendered};
+use super::model::Wanted;
+use super::pages::ListLivePath;
+use crate::auth::Caller;
+use crate::catalog::{Catalog, Entity};
+use crate::gitops::{HealthStatus, SyncStatus};
+use crate::web::{Section, Shell};
+
+/// Of how many entities of one owner the Applications are looked at.
+const LOOKED_AT: i64 = 500;
+/// How many of them are listed; the catalog shows all.
+const SHOWN: usize = 10;
+
+/// The section "Needs attention": entities with an Application that is not Synced and Healthy.
+pub struct NeedsAttention {
+    deployments: Deployments,
+    catalog: Catalog,
+}
+
+impl NeedsAttention {
+    pub fn new(deployments: Deployments, catalog: Catalog) -> Self {
+        Self { deployments, catalog }
+    }
+}
+
+struct Row {
+    title: String,
+    path: String,
+    message: String,
+    sync: String,
+    health: String,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/attention.html")]
+struct Attention {
+    rows: Vec<Row>,
+    in_all: usize,
+    live: &'static str,
+}
+
+#[async_trait::async_trait]
+impl Section for NeedsAttention {
+    async fn render(&self, caller: &Caller, _: &Shell) -> Option<String> {
+        let (owned, _) = self
+            .catalog
+            .list_owned(&caller.ownership_refs(), LOOKED_AT)
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "what needs attention cannot be shown"))
+            .ok()?;
+        let mut rows: Vec<Row> = owned.iter().filter_map(|entity| self.row(entity)).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let in_all = rows.len();
+        rows.truncate(SHOWN);
+        rendered(&Attention {
+            rows,
+            in_all,
+            live: ListLivePath::PATH,
+        })
+    }
+}
+
+impl NeedsAttention {
+    /// The first Application of the entity that is not well.
+    fn row(&self, entity: &Entity) -> Option<Row> {
+        let deployments = &self.deployments;
+        let name = deployments.names(&Wanted::of(entity)?).into_iter().find(|name| {
+            deployments.gitops.get(name).is_some_and(|application| {
+                application.sync != SyncStatus::Synced || application.health != HealthStatus::Healthy
+            })
+        })?;
+        Some(Row {
+            title: entity.title().to_owned(),
+            path: entity.entity_ref().path(),
+            message: super::view::message(deployments.gitops.get(&name)?.as_ref()),
+            sync: deployments.status(Kind::Sync, &name)?,
+            health: deployments.status(Kind::Health, &name)?,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! The main job by clicking: with and without JavaScript, on a desk and on a phone.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Chromium, Look, log_in, open_in_catalog, record, recorded, start_by_clicking};
+use crate::story::assert_created_once;
+use crate::support::{Checkout, Platform};
+
+fn milliseconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    i64::try_from(now.as_millis()).expect("a time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: tests/run browser"]
+async fn from_the_login_to_a_pushed_change_on_open_pages() {
+    let platform = Platform::start().await;
+    let chromium = Chromium::start();
+    let window = chromium.person(Look::DESK).await;
+    log_in(&platform, &window, "user1", "/").await;
+    window.reads("Owned by me and my groups").await;
+
+    // A name that Kubernetes would refuse is told while typing.
+    window.follow(".nav a", "Create").await;
+    window.follow(".card a", "Basic Deployment").await;
+    window.fill("main input[name=name]", "Not_A_Name").await;
+    window
+        .is("document.querySelector('.field .err').innerText.length > 0")
+        .await;
+    window.fill("main input[name=name]", "hello").await;
+    window
+        .is("document.querySelector('.field .err').innerText.length === 0")
+        .await;
+
+    // The task, live: the page is the same all the time.
+    start_by_clicking(&window, "hello").await;
+    record(&window, "steps", ".task").await;
+    window.reads("4 done").await;
+    recorded(&window, "steps", "Done.*Running|Running.*Waiting").await;
+    for link in ["giteaAdmin/hello", "Open in catalog", "Repository"] {
+        window.reads(link).await;
+    }
+    window
+        .is("[...document.querySelectorAll('main a')].some((a) => a.href.includes('/applications/'))")
+        .await;
+
+    // The entity is there at once, with everything about it.
+    open_in_catalog(&window, "hello").await;
+    for part in [
+        "Platform team",
+        "experimental",
+        "Says hello",
+        "View source",
+        "Edit",
+        "Relations",
+        "git clone",
+        "manifests/",
+        "Last sync",
+        "Revision",
+    ] {
+        window.reads(part).await;
+    }
+    window
+        .is("/Synced.*Healthy/s.test(document.querySelector('.stats').innerText)")
+        .await;
+
+    // Two people look: at the entity, and at the list. A push changes both by itself.
+    let other = chromium.person(Look::DESK).await;
+    log_in(&platform, &other, "user2", "/catalog").await;
+    record(&window, "status", ".stats").await;
+    record(&window, "about", "#about").await;
+    record(&other, "row", "#rows tr").await;
+    recorded(&other, "row", "Synced Healthy").await;
+    let password = &platform.sandbox.credentials.forge_password;
+    let clone_url = format!("{}/giteaAdmin/hello.git", platform.sandbox.urls.forge);
+    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
+    checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
+    checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
+    let commit = checkout.push("Three replicas");
+    let pushed = milliseconds();
+
+    let described = recorded(&window, "about", "three times").await;
+    let listed = recorded(&other, "row", "three times").await;
+    for (page, at) in [("the entity's page", described), ("the list", listed)] {
+        assert!(
+            at - pushed < 2000,
+            "{page} showed the new description after {} ms",
+            at - pushed
+        );
+    }
+    for (page, name) in [(&window, "status"), (&other, "row")] {
+        let out = recorded(page, name, "OutOfSync").await;
+        let progressing = recorded(page, name, "Synced.*Progressing").await;
+        assert!(out <= progressing, "{name}: first out of sync, then progressing");
+        page.is(&format!("/Synced.*Healthy/.test(window.seen.{name}.at(-1).text)"))
+            .await;
+    }
+    window.reads(&commit[..7]).await;
+
+    // Logging out ends the session at the provider too.
+    window.click("summary", "user one").await;
+    window.follow(".menu button", "Log out").await;
+    window.reads("logged out").await;
+    window.open_page(&format!("{}/catalog", platform.portal.url)).await;
+    window.is("!!document.querySelector('input[name=password]')").await;
+
+    window.assert_clean();
+    other.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: tests/run browser"]
+async fn without_javascript_up_to_the_finished_task() {
+    let platform = Platform::start().await;
+    let chromium = Chromium::start();
+    let window = chromium.person(Look::DESK).await;
+    window.switch_javascript_off().await;
+    log_in(&platform, &window, "user1", "/").await;
+    start_by_clicking(&window, "hello").await;
+    open_in_catalog(&window, "hello").await;
+    window.reads("git clone").await;
+    assert_created_once(&platform, "hello").await;
+    window.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: tests/run browser"]
+async fn on_a_phone() {
+    let platform = Platform::start().await;
+    let chromium = Chromium::start();
+    let window = chromium.person(Look::PHONE).await;
+    log_in(&platform, &window, "user1", "/").await;
+    start_by_clicking(&window, "hello").await;
+    open_in_catalog(&window, "hello").await;
+    // Filters are behind a button where there is no room beside the list.
+    window.follow(".nav a", "Catalog").await;
+    window.click(".facets summary", "Filters").await;
+    window.follow(".facets a", "Template").await;
+    window.reads("Basic Deployment").await;
+    window.assert_clean();
+}
