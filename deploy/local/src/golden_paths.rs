@@ -56,13 +56,10 @@ pub async fn publish(
 ) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for path in folders {
-        let entry = published
-            .get(path)
-            .cloned()
-            .unwrap_or_else(|| GoldenPathsRepository {
-                name: free_name(path, &published),
-                ..GoldenPathsRepository::default()
-            });
+        let entry = published.get(path).cloned().unwrap_or_else(|| GoldenPathsRepository {
+            name: free_name(path, &published),
+            ..GoldenPathsRepository::default()
+        });
         let entry = publish_one(path, entry, destination).await?;
         targets.push(format!("{}/raw/branch/{BRANCH}/{ENTRY}", destination.url(&entry.name)));
         published.insert(path.clone(), entry);

@@ -190,7 +190,9 @@ mod tests {
         let Ok(ports) = Ports::starting_at(port.min(u16::MAX - 4)) else {
             return;
         };
-        let text = check_free(&ports.named(), "use another folder").expect_err("taken").to_string();
+        let text = check_free(&ports.named(), "use another folder")
+            .expect_err("taken")
+            .to_string();
         assert!(text.contains(&port.to_string()), "{text}");
         if cfg!(target_os = "linux") {
             assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
