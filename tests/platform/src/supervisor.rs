@@ -111,7 +111,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 fn write_log(folder: &Folder) -> Result<()> {
     let log = processes::open_log(&folder.logs()?.join(LOG))?;
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,kube_client=off"));
     // Only a second subscriber is refused, and there is none.
     drop(
         tracing_subscriber::fmt()
@@ -176,7 +176,10 @@ impl Supervisor {
             self.programs.insert(system, programs);
         }
         self.pods = Some(tokio::spawn(pods::look_after(kubernetes::client(&self.setting).await?)));
-        let locations = self.publish(golden_path_folders).await?;
+        let locations = self
+            .publish(golden_path_folders)
+            .await
+            .context("the golden paths do not get into the forge")?;
         portal::write_config(&self.setting, &locations)?;
         self.portal = Some(timed(System::Portal, self.start_portal()).await?);
         Ok(())

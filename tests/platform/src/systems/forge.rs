@@ -1,6 +1,7 @@
 //! Gitea, as an idpbuilder platform has it: below /gitea, with the administrator that its templates name.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portico_local::folder::write_private;
@@ -8,6 +9,7 @@ use portico_local::golden_paths::{BRANCH, Destination};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::Setting;
 use crate::addresses::{FORGE, HOST, platform_url};
@@ -129,10 +131,6 @@ REPO_INDEXER_ENABLED = false
 [session]
 PROVIDER = db
 
-[picture]
-DISABLE_GRAVATAR = true
-ENABLE_FEDERATED_AVATAR = false
-
 [actions]
 ENABLED = false
 
@@ -172,8 +170,16 @@ impl Destination for Repositories<'_> {
     }
 
     async fn head(&self, name: &str) -> Result<Option<String>> {
+        const PATIENCE: Duration = Duration::from_secs(10);
         let path = format!("repos/{ADMIN}/{name}/branches/{BRANCH}");
-        let answer = self.api(reqwest::Method::GET, &path).send().await?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut answer = self.api(reqwest::Method::GET, &path).send().await?;
+        // Between the first push to a repository and the moment in which Gitea notices that it is no longer empty, this
+        // question makes it fail.
+        while answer.status().is_server_error() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answer = self.api(reqwest::Method::GET, &path).send().await?;
+        }
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
