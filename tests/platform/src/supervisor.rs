@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portico_local::endpoints::{self, Endpoints};
+use portico_local::endpoints;
 use portico_local::folder::Folder;
 use portico_local::portal::{Phase, Portal};
 use portico_local::postgres::{Cluster, Durability};
@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::addresses::platform_url;
 use crate::builds;
 use crate::certificates;
 use crate::control::{self, Order};
@@ -213,7 +212,7 @@ impl Supervisor {
         let cluster = self.postgres.as_ref().context("the portal needs postgres")?;
         let argocd_password = argocd::admin_password(&self.setting).await?;
         let environment = portal::environment(&self.setting, &self.kept, cluster.socket_folder(), argocd_password);
-        let endpoints = self.endpoints(cluster.url(portal::DATABASE));
+        let endpoints = portal::endpoints(&self.setting, &self.kept, cluster.url(portal::DATABASE));
         let folder = self.setting.folder.clone();
         let process = Arc::new(Mutex::new(None));
         let known = process.clone();
@@ -240,26 +239,6 @@ impl Supervisor {
             bail!("the portal was stopped before it was ready");
         }
         Ok(RunningPortal { watch, stop, process })
-    }
-
-    fn endpoints(&self, database: String) -> Endpoints {
-        Endpoints {
-            portal: platform_url(),
-            api_token: self.kept.api_token.clone(),
-            issuer: identity::issuer(),
-            database,
-            kubeconfig: kubernetes::kubeconfig(&self.setting),
-            ca_file: Some(self.setting.certificates.authority.clone()),
-            portal_pid: 0,
-            argocd_namespace: argocd::NAMESPACE,
-            forge: endpoints::Forge {
-                url: forge::url(),
-                username: forge::ADMIN,
-                password: self.kept.forge_password.clone(),
-                token: self.kept.forge_token.clone(),
-            },
-            users: endpoints::users(&self.kept.user_password),
-        }
     }
 
     /// Carries out orders until one asks for the end, whose sender is returned, or a signal does.

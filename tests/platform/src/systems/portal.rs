@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use portico_local::endpoints::{self, Endpoints};
 use portico_local::folder::Folder;
 use serde_json::json;
 
-use super::{Setting, forge, identity, kubernetes};
-use crate::addresses::{PORTAL, kubernetes_url};
+use super::{Setting, argocd, forge, identity, kubernetes};
+use crate::addresses::{PORTAL, kubernetes_url, platform_url};
 use crate::kept::Kept;
 
 const CONFIG: &str = include_str!("../../app-config.yaml");
@@ -77,6 +78,27 @@ pub fn environment(
         ("KEYCLOAK_CLIENT_SECRET", kept.client_secret.clone().into()),
         ("ARGOCD_ADMIN_PASSWORD", argocd_password.into()),
     ]
+}
+
+/// All that scripts are told but the portal's process, which is told at each of its starts.
+pub fn endpoints(setting: &Setting, kept: &Kept, database: String) -> Endpoints {
+    Endpoints {
+        portal: platform_url(),
+        api_token: kept.api_token.clone(),
+        issuer: identity::issuer(),
+        database,
+        kubeconfig: kubernetes::kubeconfig(setting),
+        ca_file: Some(setting.certificates.authority.clone()),
+        portal_pid: 0,
+        argocd_namespace: argocd::NAMESPACE,
+        forge: endpoints::Forge {
+            url: forge::url(),
+            username: forge::ADMIN,
+            password: kept.forge_password.clone(),
+            token: kept.forge_token.clone(),
+        },
+        users: endpoints::users(&kept.user_password),
+    }
 }
 
 #[cfg(test)]
