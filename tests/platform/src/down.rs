@@ -24,7 +24,7 @@ pub async fn run(data: &Path) -> Result<()> {
     };
     if marked::running(&data).is_empty() {
         note("Nothing", &format!("runs with {}", data.display()));
-        return Ok(());
+        return forget(&data);
     }
     let step = Step::begin("Stopping", "the platform");
     match control::send(&data, Order::Down).await {
@@ -40,13 +40,18 @@ pub async fn run(data: &Path) -> Result<()> {
     marked::end_all(&data).await;
     let left = marked::running(&data);
     ensure!(left.is_empty(), "still running: {left:?}");
+    forget(&data)?;
+    step.done("Stopped", "the platform");
+    Ok(())
+}
+
+/// Whoever reads the file must not take a stopped platform for a running one.
+fn forget(data: &Path) -> Result<()> {
     let file = data.join(endpoints::FILE);
     match std::fs::remove_file(&file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
         }
-        _ => {}
+        _ => Ok(()),
     }
-    step.done("Stopped", "the platform");
-    Ok(())
 }

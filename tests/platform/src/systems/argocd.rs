@@ -36,6 +36,8 @@ pub async fn start(setting: &Setting) -> Result<Vec<Program>> {
     let logs = setting.folder.logs()?;
     let nursery = &setting.nursery;
     let mut redis = Command::new("redis-server");
+    // A title would be written over its variables, by which `down` recognises what is ours.
+    redis.args(["--set-proc-title", "no"]);
     redis
         .current_dir(&home)
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
