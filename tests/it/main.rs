@@ -9,5 +9,6 @@ mod faults;
 mod golden_paths;
 mod hostile;
 mod layers;
+mod real_platform;
 mod story;
 mod support;
