@@ -7,3 +7,4 @@ mod gitops;
 mod identity;
 mod kubernetes;
 mod scm;
+mod swagger;

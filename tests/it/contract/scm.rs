@@ -21,10 +21,9 @@ struct Target {
 }
 
 impl Target {
-    async fn start() -> Self {
-        let systems = Bench::start().await;
+    fn of(systems: Bench, base_url: &str) -> Self {
         Self {
-            base_url: systems.forge.url.clone(),
+            base_url: base_url.to_owned(),
             username: systems.forge.username.clone(),
             systems,
         }
@@ -483,18 +482,32 @@ fn api_path(repository: &Repository) -> String {
     format!("/repos/{}/{}", repository.owner, repository.name)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_forge_keeps_the_contract() {
-    let target = Target::start().await;
+/// All that goes through the port, by this address of the forge.
+pub async fn what_the_port_can_do(systems: Bench, base_url: &str) {
+    let target = Target::of(systems, base_url);
     repositories_are_created_once_and_empty(&target).await;
     files_and_trees_are_read(&target).await;
     branch_names_with_slashes_are_found(&target).await;
     an_alias_names_the_same_repository(&target).await;
     one_webhook_is_kept(&target).await;
+    a_wrong_password_is_denied(&target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forge_keeps_the_contract() {
+    let systems = Bench::start().await;
+    let url = systems.forge.url.clone();
+    what_the_port_can_do(systems, &url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forge_keeps_what_actions_and_people_rely_on() {
+    let systems = Bench::start().await;
+    let url = systems.forge.url.clone();
+    let target = Target::of(systems, &url);
     pushes_are_reported_and_signed(&target).await;
     commits_carry_statuses(&target).await;
     pull_requests_are_opened_once_and_merged(&target).await;
     private_repositories_are_hidden(&target).await;
     a_deleted_repository_is_gone_and_its_name_free(&target).await;
-    a_wrong_password_is_denied(&target).await;
 }

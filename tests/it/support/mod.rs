@@ -7,6 +7,8 @@ mod git;
 mod platform;
 mod portal;
 mod proxy;
+mod recorder;
+mod swagger;
 mod systems;
 
 pub use access::{Access, Api};
@@ -16,6 +18,8 @@ pub use git::{Checkout, git};
 pub use platform::{AnyPlatform, Options, Platform};
 pub use portal::Portal;
 pub use proxy::Cable;
+pub use recorder::{Exchange, Recorder};
+pub use swagger::Swagger;
 pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems};
 
 use std::future::Future;
