@@ -8,5 +8,6 @@ mod faults;
 mod golden_paths;
 mod hostile;
 mod layers;
+mod real_platform;
 mod story;
 mod support;

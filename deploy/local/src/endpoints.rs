@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use portico_sandbox::{Credentials, Sandbox};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::folder::{Folder, Remembered};
+use crate::folder::Folder;
 
 /// Name of the file in the data folder. It is there exactly while the platform is ready.
 pub const FILE: &str = "endpoints.json";
 /// Who the static token stands for.
 pub const API_SUBJECT: &str = "local-script";
 /// Where Argo CD keeps its Applications.
-const ARGOCD_NAMESPACE: &str = "argocd";
+pub const ARGOCD_NAMESPACE: &str = "argocd";
 
 /// The content of the file. Scripts depend on these names.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +26,9 @@ pub struct Endpoints {
     /// A URL for `psql` and the like.
     pub database: String,
     pub kubeconfig: PathBuf,
+    /// The authority that signed the certificates of `https` addresses, where the system does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     pub portal_pid: u32,
     pub argocd_namespace: &'static str,
     pub forge: Forge,
@@ -50,37 +52,18 @@ pub struct User {
     pub groups: Vec<&'static str>,
 }
 
-impl Endpoints {
-    /// All of it but the portal's process, which is told at each of its starts.
-    pub fn new(portal: String, database: String, sandbox: &Sandbox, remembered: &Remembered) -> Endpoints {
-        let password = &sandbox.credentials.user_password;
-        let user = |username, group| User {
+/// The people of every platform, all with the same password.
+pub fn users(password: &str) -> Vec<User> {
+    [("user1", "admin"), ("user2", "base-user"), ("ipcei", "base-user")]
+        .map(|(username, group)| User {
             username,
-            password: password.clone(),
+            password: password.to_owned(),
             groups: vec![group],
-        };
-        Endpoints {
-            portal,
-            api_token: remembered.api_token.clone(),
-            issuer: sandbox.urls.issuer.clone(),
-            database,
-            kubeconfig: sandbox.kubeconfig(),
-            portal_pid: 0,
-            argocd_namespace: ARGOCD_NAMESPACE,
-            forge: Forge {
-                url: sandbox.urls.forge.clone(),
-                username: Credentials::FORGE_ADMIN,
-                password: sandbox.credentials.forge_password.clone(),
-                token: remembered.forge_token.clone(),
-            },
-            users: vec![
-                user("user1", "admin"),
-                user("user2", "base-user"),
-                user("ipcei", "base-user"),
-            ],
-        }
-    }
+        })
+        .into()
+}
 
+impl Endpoints {
     /// Writes the file for the portal's process `pid`.
     pub fn write(&self, folder: &Folder, pid: u32) -> Result<()> {
         let endpoints = Endpoints {
@@ -91,10 +74,22 @@ impl Endpoints {
     }
 }
 
-/// A token of the forge's administrator for scripts: the remembered one if the forge still takes it, else a new one.
-pub async fn forge_token(sandbox: &Sandbox, remembered: &str) -> Result<String> {
-    let client = reqwest::Client::new();
-    let api = format!("{}/api/v1", sandbox.urls.forge);
+/// Somebody in the forge.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    pub username: &'a str,
+    pub password: &'a str,
+}
+
+/// A token of an account of the forge at `url` for scripts: the remembered one if the forge still takes it, else a new
+/// one.
+pub async fn forge_token(
+    client: &reqwest::Client,
+    url: &str,
+    account: Account<'_>,
+    remembered: &str,
+) -> Result<String> {
+    let api = format!("{url}/api/v1");
     if !remembered.is_empty() {
         let answer = client
             .get(format!("{api}/user"))
@@ -109,8 +104,8 @@ pub async fn forge_token(sandbox: &Sandbox, remembered: &str) -> Result<String> 
     // The forge refuses a second token of the same name.
     let name = format!("{API_SUBJECT}-{}", &crate::secrets::random_hex()[..8]);
     let answer = client
-        .post(format!("{api}/users/{}/tokens", Credentials::FORGE_ADMIN))
-        .basic_auth(Credentials::FORGE_ADMIN, Some(&sandbox.credentials.forge_password))
+        .post(format!("{api}/users/{}/tokens", account.username))
+        .basic_auth(account.username, Some(account.password))
         .json(&json!({ "name": name, "scopes": ["all"] }))
         .send()
         .await

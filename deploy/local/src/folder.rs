@@ -6,24 +6,40 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Marks a folder as ours and holds what must stay the same from start to start.
-const MARKER: &str = "portico-local.json";
 const LOCK: &str = "lock";
 
-/// Everything that a start makes in the folder; nothing else is ever deleted from it.
-const MADE_BY_US: [&str; 8] = [
-    MARKER,
-    "app-config.local.yaml",
-    "endpoints.json",
-    "kubeconfig",
-    "kubernetes-ca.crt",
-    "logs",
-    "postgres",
-    "sandbox",
-];
+/// Which program a data folder belongs to, and what it makes there.
+#[derive(Debug)]
+pub struct Owner {
+    /// Name of the program, for messages.
+    pub program: &'static str,
+    /// Marks a folder as this program's and holds what must stay the same from start to start.
+    pub marker: &'static str,
+    /// Everything else that a start makes in the folder; nothing else is ever deleted from it.
+    pub made: &'static [&'static str],
+    /// How a folder that is in use is freed.
+    pub how_to_stop: &'static str,
+}
+
+/// The folders of `portico-local`.
+pub const LOCAL: Owner = Owner {
+    program: "portico-local",
+    marker: "portico-local.json",
+    made: &[
+        "app-config.local.yaml",
+        "endpoints.json",
+        "kubeconfig",
+        "kubernetes-ca.crt",
+        "logs",
+        "postgres",
+        "sandbox",
+    ],
+    how_to_stop: "stop it with Ctrl-C there, or use another folder with --data and --port",
+};
 
 /// What is remembered of a data folder. Other programs have no business with it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,16 +90,17 @@ pub struct GoldenPathsRepository {
 /// A data folder that this process alone uses until it ends.
 pub struct Folder {
     path: PathBuf,
+    owner: &'static Owner,
     // Held for the lock: it ends with the process, however that ends.
     _lock: File,
 }
 
 impl Folder {
-    /// Makes the folder if need be and takes it for this process.
+    /// Makes the folder if need be and takes it for this process of the program `owner`.
     ///
     /// # Errors
     /// When another start uses it, when it holds other people's files, and when it cannot be made.
-    pub fn open(path: &Path) -> Result<Folder> {
+    pub fn open(path: &Path, owner: &'static Owner) -> Result<Folder> {
         std::fs::create_dir_all(path).with_context(|| {
             format!(
                 "cannot make the data folder {}; choose another with --data",
@@ -93,7 +110,7 @@ impl Folder {
         let path = path
             .canonicalize()
             .with_context(|| format!("cannot use the data folder {}", path.display()))?;
-        if !path.join(MARKER).exists() && !is_empty_but_for_lock(&path)? {
+        if !path.join(owner.marker).exists() && !is_empty_but_for_lock(&path)? {
             bail!(
                 "{} is neither empty nor a data folder of Portico; choose another with --data (nothing was changed)",
                 path.display()
@@ -114,13 +131,15 @@ impl Folder {
                     // Only for the message: an unreadable number is left out.
                     drop(lock.read_to_string(&mut holder));
                     bail!(
-                        "portico-local already runs with {} (process {}); stop it with Ctrl-C there, or use another folder with --data and --port",
+                        "{} already runs with {} (process {}); {}",
+                        owner.program,
                         path.display(),
                         if holder.trim().is_empty() {
                             "unknown"
                         } else {
                             holder.trim()
-                        }
+                        },
+                        owner.how_to_stop
                     );
                 }
                 std::fs::TryLockError::Error(error) => {
@@ -132,7 +151,11 @@ impl Folder {
         lock.rewind()?;
         writeln!(lock, "{}", std::process::id())
             .with_context(|| format!("cannot write to the data folder {}", path.display()))?;
-        Ok(Folder { path, _lock: lock })
+        Ok(Folder {
+            path,
+            owner,
+            _lock: lock,
+        })
     }
 
     /// The folder itself, absolute.
@@ -153,8 +176,8 @@ impl Folder {
     }
 
     /// What earlier starts remembered, `None` on the first.
-    pub fn remembered(&self) -> Result<Option<Remembered>> {
-        let file = self.path.join(MARKER);
+    pub fn remembered<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let file = self.path.join(self.owner.marker);
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -166,10 +189,10 @@ impl Folder {
     }
 
     /// Remembers. Done before what is remembered is made, so that `--reset` finds all of it.
-    pub fn remember(&self, remembered: &Remembered) -> Result<()> {
+    pub fn remember<T: Serialize>(&self, remembered: &T) -> Result<()> {
         let mut text = serde_json::to_string_pretty(remembered)?;
         text.push('\n');
-        self.write_private(MARKER, &text)
+        self.write_private(self.owner.marker, &text)
     }
 
     /// Writes a file of the folder in one go: readers see the old content or the new, and only the owner may read.
@@ -190,7 +213,7 @@ impl Folder {
     /// Deletes what starts made in the folder, and nothing else. The marker goes last: an emptying that was
     /// interrupted can be repeated.
     pub fn empty(&self) -> Result<()> {
-        for name in MADE_BY_US.iter().rev() {
+        for name in self.owner.made.iter().chain([&self.owner.marker]) {
             let path = self.path.join(name);
             let removed = if path.is_dir() && !path.is_symlink() {
                 std::fs::remove_dir_all(&path)
@@ -265,7 +288,7 @@ mod tests {
     fn a_folder_with_other_files_is_refused_and_untouched() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("thesis.txt"), "years of work").expect("written");
-        let error = Folder::open(folder.path()).err().expect("refused");
+        let error = Folder::open(folder.path(), &LOCAL).err().expect("refused");
         assert!(
             error.to_string().contains("neither empty nor a data folder of Portico"),
             "{error}"
@@ -276,7 +299,7 @@ mod tests {
     #[test]
     fn emptying_leaves_what_is_not_ours() {
         let temporary = tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder::open(temporary.path()).expect("opened");
+        let folder = Folder::open(temporary.path(), &LOCAL).expect("opened");
         folder
             .remember(&Remembered {
                 port: 7007,
@@ -287,15 +310,15 @@ mod tests {
         std::fs::write(folder.path().join("notes.txt"), "mine").expect("written");
         folder.empty().expect("emptied");
         assert!(!folder.path().join("postgres").exists());
-        assert!(folder.remembered().expect("readable").is_none());
+        assert!(folder.remembered::<Remembered>().expect("readable").is_none());
         assert!(folder.path().join("notes.txt").exists());
     }
 
     #[test]
     fn a_second_start_is_told_who_runs() {
         let temporary = tempfile::tempdir().expect("a temporary folder");
-        let _first = Folder::open(temporary.path()).expect("opened");
-        let error = Folder::open(temporary.path()).err().expect("refused");
+        let _first = Folder::open(temporary.path(), &LOCAL).expect("opened");
+        let error = Folder::open(temporary.path(), &LOCAL).err().expect("refused");
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     }
 
@@ -303,7 +326,7 @@ mod tests {
     fn private_files_are_private() {
         use std::os::unix::fs::PermissionsExt;
         let temporary = tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder::open(temporary.path()).expect("opened");
+        let folder = Folder::open(temporary.path(), &LOCAL).expect("opened");
         folder.write_private("endpoints.json", "{}").expect("written");
         let mode = std::fs::metadata(folder.path().join("endpoints.json"))
             .expect("there")

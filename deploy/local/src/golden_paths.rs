@@ -2,19 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use portico_sandbox::{Credentials, Sandbox};
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
-use crate::folder::{Folder, GoldenPathsRepository, Remembered};
+use crate::folder::GoldenPathsRepository;
 use crate::progress::{Step, warn};
 
 /// The file of such a folder that the catalog reads first.
 const ENTRY: &str = "catalog-info.yaml";
-const BRANCH: &str = "main";
+/// The branch that templates are read from.
+pub const BRANCH: &str = "main";
+
+/// A forge, seen as its administrator, whose repositories golden paths become.
+pub trait Destination {
+    /// The address of a repository of the administrator's: `https://forge/owner/name`.
+    fn url(&self, name: &str) -> String;
+    /// The commit that [`BRANCH`] is at, `None` where there is no repository or no branch yet.
+    fn head(&self, name: &str) -> impl Future<Output = Result<Option<String>>> + Send;
+    /// Makes [`BRANCH`] of a repository, which is made if need be, hold exactly the files of a folder, in one commit.
+    fn put(&self, name: &str, folder: &Path) -> impl Future<Output = Result<()>> + Send;
+}
 
 /// Resolves the folders and makes sure that the catalog can read something in each.
 pub fn resolve(given: &[PathBuf], source: Option<&Path>) -> Result<Vec<PathBuf>> {
@@ -39,32 +47,23 @@ pub fn resolve(given: &[PathBuf], source: Option<&Path>) -> Result<Vec<PathBuf>>
 }
 
 /// Puts each folder into the forge and returns the addresses to register. A repository that somebody has pushed to
-/// is left alone; one that is still as we made it follows its folder.
+/// is left alone; one that is still as we made it follows its folder. `remember` is told after each one.
 pub async fn publish(
     folders: &[PathBuf],
-    sandbox: &Sandbox,
-    folder: &Folder,
-    remembered: &mut Remembered,
+    destination: &(impl Destination + Sync),
+    mut published: BTreeMap<PathBuf, GoldenPathsRepository>,
+    mut remember: impl FnMut(&BTreeMap<PathBuf, GoldenPathsRepository>) -> Result<()>,
 ) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for path in folders {
-        let entry = remembered
-            .golden_paths
-            .get(path)
-            .cloned()
-            .unwrap_or_else(|| GoldenPathsRepository {
-                name: free_name(path, &remembered.golden_paths),
-                ..GoldenPathsRepository::default()
-            });
-        let entry = publish_one(path, entry, sandbox).await?;
-        targets.push(format!(
-            "{}/{}/{}/raw/branch/{BRANCH}/{ENTRY}",
-            sandbox.urls.forge,
-            Credentials::FORGE_ADMIN,
-            entry.name
-        ));
-        remembered.golden_paths.insert(path.clone(), entry);
-        folder.remember(remembered)?;
+        let entry = published.get(path).cloned().unwrap_or_else(|| GoldenPathsRepository {
+            name: free_name(path, &published),
+            ..GoldenPathsRepository::default()
+        });
+        let entry = publish_one(path, entry, destination).await?;
+        targets.push(format!("{}/raw/branch/{BRANCH}/{ENTRY}", destination.url(&entry.name)));
+        published.insert(path.clone(), entry);
+        remember(&published)?;
     }
     Ok(targets)
 }
@@ -72,62 +71,33 @@ pub async fn publish(
 async fn publish_one(
     path: &Path,
     mut entry: GoldenPathsRepository,
-    sandbox: &Sandbox,
+    destination: &(impl Destination + Sync),
 ) -> Result<GoldenPathsRepository> {
     let digest = digest(path)?;
-    let head = head(sandbox, &entry.name).await?;
+    let head = destination.head(&entry.name).await?;
     if head.is_some() && entry.digest == digest {
         return Ok(entry);
     }
     if head.is_some() && head.as_deref() != Some(&entry.commit) {
         warn(&format!(
-            "{} differs from the repository {}, which has commits of its own: it stays as it is (push to it, or --reset)",
+            "{} differs from the repository {}, which has commits of its own: it stays as it is (push to it, or start anew)",
             path.display(),
             entry.name
         ));
         return Ok(entry);
     }
     let step = Step::begin("Publishing", &format!("{} to the forge", path.display()));
-    sandbox
-        .forge
-        .put_tree(
-            Credentials::FORGE_ADMIN,
-            &entry.name,
-            BRANCH,
-            path,
-            "Golden paths of this machine",
-        )
+    destination
+        .put(&entry.name, path)
         .await
         .with_context(|| format!("cannot put {} into the forge", path.display()))?;
-    entry.commit = self::head(sandbox, &entry.name).await?.unwrap_or_default();
+    entry.commit = destination.head(&entry.name).await?.unwrap_or_default();
     entry.digest = digest;
     step.done(
         "Published",
-        &format!("{} as {}/{}", path.display(), Credentials::FORGE_ADMIN, entry.name),
+        &format!("{} as {}", path.display(), destination.url(&entry.name)),
     );
     Ok(entry)
-}
-
-/// The commit that the branch is at, `None` where there is no repository or no branch yet.
-async fn head(sandbox: &Sandbox, name: &str) -> Result<Option<String>> {
-    let url = format!("{}/{}/{name}", sandbox.urls.forge, Credentials::FORGE_ADMIN);
-    let Some(repository) = sandbox
-        .forge
-        .repository_folder(&url)
-        .filter(|repository| repository.is_dir())
-    else {
-        return Ok(None);
-    };
-    let output = Command::new("git")
-        .arg("--git-dir")
-        .arg(&repository)
-        .args(["rev-parse", "--verify", "--quiet", &format!("refs/heads/{BRANCH}")])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .context("cannot run git")?;
-    let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok((output.status.success() && !commit.is_empty()).then_some(commit))
 }
 
 /// A digest of names and contents of all files; what git would not take (`.git`) is left out.

@@ -36,31 +36,35 @@ impl Ports {
         })
     }
 
-    /// Names the ports that other programs hold.
-    pub fn check_free(self) -> Result<()> {
-        let wanted = [
+    /// The ports with what they are for.
+    pub fn named(self) -> [(&'static str, u16); 5] {
+        [
             ("portal", self.portal),
             ("forge", self.forge),
             ("Kubernetes API", self.kubernetes),
             ("identity provider", self.issuer),
             ("Argo CD", self.argocd),
-        ];
-        let taken: Vec<String> = wanted
-            .into_iter()
-            .filter(|(_, port)| is_taken(*port))
-            .map(|(name, port)| match holder(port) {
-                Some(program) => format!("{port} ({name}) by {program}"),
-                None => format!("{port} ({name})"),
-            })
-            .collect();
-        if taken.is_empty() {
-            return Ok(());
-        }
-        bail!(
-            "taken on this machine: port {}; stop that program, or use another data folder with --data DIR --port N (N to N+4 must be free)",
-            taken.join(", ")
-        );
+        ]
     }
+}
+
+/// Names the ports of 127.0.0.1 that other programs hold, and what can be done beside ending those.
+pub fn check_free(wanted: &[(&str, u16)], otherwise: &str) -> Result<()> {
+    let taken: Vec<String> = wanted
+        .iter()
+        .filter(|(_, port)| is_taken(*port))
+        .map(|(name, port)| match holder(*port) {
+            Some(program) => format!("{port} ({name}) by {program}"),
+            None => format!("{port} ({name})"),
+        })
+        .collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "taken on this machine: port {}; stop that program, or {otherwise}",
+        taken.join(", ")
+    );
 }
 
 /// Whether somebody listens on a port. We listen on 127.0.0.1 only, but `localhost` may mean ::1 first, so a program
@@ -186,7 +190,9 @@ mod tests {
         let Ok(ports) = Ports::starting_at(port.min(u16::MAX - 4)) else {
             return;
         };
-        let text = ports.check_free().expect_err("taken").to_string();
+        let text = check_free(&ports.named(), "use another folder")
+            .expect_err("taken")
+            .to_string();
         assert!(text.contains(&port.to_string()), "{text}");
         if cfg!(target_os = "linux") {
             assert!(text.contains(&format!("process {}", std::process::id())), "{text}");

@@ -1,23 +1,10 @@
 //! `portico-local`: the whole platform on this machine by one command, for trying, developing and testing.
 
-mod app_config;
-mod endpoints;
-mod folder;
-mod golden_paths;
-mod machine;
-mod portal;
-mod postgres;
-mod processes;
-mod program;
-mod progress;
-mod secrets;
-mod start;
-
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use portico_local::{listen_for_signals, postgres, progress, start};
 use tokio_util::sync::CancellationToken;
 
 /// Portico with everything it needs on this machine: a database, a git forge, an identity provider, a Kubernetes API
@@ -59,18 +46,4 @@ async fn run(command_line: CommandLine) -> Result<ExitCode> {
         Some(Other::Postgres(arguments)) => postgres::run(arguments, stop).await,
         None => start::run(command_line.start, stop).await.map(|()| ExitCode::SUCCESS),
     }
-}
-
-/// Ctrl-C, a polite end and a terminal that was closed all stop everything; a second one changes nothing.
-fn listen_for_signals(stop: CancellationToken) -> Result<()> {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let mut signals = signal(kind).context("cannot listen for signals")?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                stop.cancel();
-            }
-        });
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The portal as a process of its own: started, waited for, started again when it dies.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const STEADY: Duration = Duration::from_secs(60);
 /// What is started and how it is watched.
 pub struct Portal {
     pub program: PathBuf,
+    /// Variables that its configuration names, beside those of this process.
+    pub environment: Vec<(&'static str, OsString)>,
     pub config: PathBuf,
     pub log: PathBuf,
     /// Answers 200 when the portal can work.
@@ -104,6 +107,7 @@ impl Portal {
             .arg("--config")
             .arg(&self.config)
             .env_remove("DATABASE_URL")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .kill_on_drop(true);
         let child = nursery.start(command, libc::SIGTERM, &self.log).await?;
         if let Some(pid) = child.id() {

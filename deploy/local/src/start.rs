@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portico_sandbox::{Options, Sandbox};
+use portico_sandbox::{Credentials, Options, Sandbox};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app_config::{self, FORGE_ALIASES};
-use crate::endpoints::{self, Endpoints, forge_token};
-use crate::folder::{Database, Folder, Remembered};
+use crate::endpoints::{self, Account, Endpoints, forge_token};
+use crate::folder::{self, Database, Folder, Remembered};
 use crate::machine::{self, Ports};
 use crate::portal::{Phase, Portal};
 use crate::postgres::{self, Cluster, Durability, Foreign};
@@ -63,7 +63,7 @@ pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<()> {
         Some(data) => data.clone(),
         None => crate::folder::default_path()?,
     };
-    let folder = Arc::new(Folder::open(&data)?);
+    let folder = Arc::new(Folder::open(&data, &folder::LOCAL)?);
     let mut running = Running::default();
     let outcome = tokio::select! {
         outcome = bring_up(&arguments, &folder, &mut running) => outcome,
@@ -88,14 +88,17 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
     folder.remove(endpoints::FILE)?;
     machine::check_tools()?;
     machine::check_room(folder.path())?;
-    let mut remembered = match folder.remembered()? {
+    let mut remembered: Remembered = match folder.remembered()? {
         Some(remembered) => remembered,
         None => first_start(arguments.port.or(earlier_port))?,
     };
     let ports = ports(arguments, &remembered, folder)?;
     folder.remember(&remembered)?;
     end_earlier_portal(&remembered).await;
-    ports.check_free()?;
+    machine::check_free(
+        &ports.named(),
+        "use another data folder with --data DIR --port N (N to N+4 must be free)",
+    )?;
     let source = program::source();
     let paths = golden_paths::resolve(&arguments.golden_paths, source.as_deref())?;
     let program = program::ready(arguments.program.as_deref()).await?;
@@ -117,12 +120,22 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
     let sandbox = running.sandbox.insert(Sandbox::start(options).await?);
     step.done("Started", "forge, identity provider, Kubernetes API and Argo CD");
 
-    let locations = golden_paths::publish(&paths, sandbox, folder, &mut remembered).await?;
-    remembered.forge_token = forge_token(sandbox, &remembered.forge_token).await?;
+    let published = remembered.golden_paths.clone();
+    let locations = golden_paths::publish(&paths, &*sandbox, published, |published| {
+        remembered.golden_paths.clone_from(published);
+        folder.remember(&remembered)
+    })
+    .await?;
+    let account = Account {
+        username: Credentials::FORGE_ADMIN,
+        password: &sandbox.credentials.forge_password,
+    };
+    let client = reqwest::Client::new();
+    remembered.forge_token = forge_token(&client, &sandbox.urls.forge, account, &remembered.forge_token).await?;
     folder.remember(&remembered)?;
     app_config::write(folder, &remembered, ports, sandbox, &database, &locations)?;
 
-    let endpoints = Endpoints::new(portal_url.clone(), database, sandbox, &remembered);
+    let endpoints = of_this_start(portal_url.clone(), database, sandbox, &remembered);
     start_portal(
         folder,
         remembered,
@@ -236,6 +249,7 @@ async fn start_portal(
     let told = folder.clone();
     let portal = Portal {
         program,
+        environment: Vec::new(),
         config: folder.path().join(app_config::FILE),
         log: folder.logs()?.join("portal.log"),
         readiness: format!("{portal_url}/.backstage/health/v1/readiness"),
@@ -243,7 +257,7 @@ async fn start_portal(
             if phase != Phase::Ready {
                 let mut remembered = remembered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 remembered.portal = Some(process);
-                told.remember(&remembered)?;
+                told.remember(&*remembered)?;
             }
             // Before it is ready for the first time nobody is told; later on readers want the new process at once.
             if phase == Phase::Spawned {
@@ -269,6 +283,27 @@ async fn start_portal(
     Ok(())
 }
 
+/// All of it but the portal's process, which is told at each of its starts.
+fn of_this_start(portal: String, database: String, sandbox: &Sandbox, remembered: &Remembered) -> Endpoints {
+    Endpoints {
+        portal,
+        api_token: remembered.api_token.clone(),
+        issuer: sandbox.urls.issuer.clone(),
+        database,
+        kubeconfig: sandbox.kubeconfig(),
+        ca_file: None,
+        portal_pid: 0,
+        argocd_namespace: endpoints::ARGOCD_NAMESPACE,
+        forge: endpoints::Forge {
+            url: sandbox.urls.forge.clone(),
+            username: Credentials::FORGE_ADMIN,
+            password: sandbox.credentials.forge_password.clone(),
+            token: remembered.forge_token.clone(),
+        },
+        users: endpoints::users(&sandbox.credentials.user_password),
+    }
+}
+
 /// What the stand-ins log goes to a file: the terminal is for progress.
 fn write_sandbox_log(folder: &Folder) -> Result<()> {
     let log = open_log(&folder.logs()?.join("sandbox.log"))?;
@@ -290,7 +325,7 @@ fn write_sandbox_log(folder: &Folder) -> Result<()> {
 async fn reset(folder: &Folder) -> Result<Option<u16>> {
     let mut port = None;
     let step = Step::begin("Deleting", &format!("what is in {}", folder.path().display()));
-    match folder.remembered() {
+    match folder.remembered::<Remembered>() {
         Ok(None) => {}
         Ok(Some(remembered)) => {
             port = Some(remembered.port);

@@ -159,6 +159,11 @@ impl Cluster {
         format!("postgres:///{database}?{}", query.finish())
     }
 
+    /// The folder of its socket, which is the host in the parts of a URL.
+    pub fn socket_folder(&self) -> &Path {
+        &self.place.socket_folder
+    }
+
     /// Keeps it running until `stop`, then stops it: one that ends by itself is started again.
     pub async fn supervise(mut self, nursery: Nursery, stop: CancellationToken) {
         loop {
@@ -190,6 +195,18 @@ impl Cluster {
     /// Stops it: sessions are ended, data is written. Without an answer for long, recovery does it at the next start.
     pub async fn stop(mut self) {
         processes::end(&mut self.child, libc::SIGINT, Duration::from_secs(20)).await;
+    }
+
+    /// Ends it as a crash would, with all processes of its sessions.
+    pub async fn kill(mut self) {
+        // It may have ended by itself this moment.
+        drop(self.child.kill().await);
+        while !servers_of(&self.place.data).is_empty() {
+            for pid in servers_of(&self.place.data) {
+                processes::send(pid, libc::SIGKILL);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

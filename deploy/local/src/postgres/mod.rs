@@ -7,7 +7,7 @@ mod foreign;
 mod run;
 
 pub use account::Account;
-pub use cluster::{Cluster, Durability, delete};
+pub use cluster::{Cluster, Durability, SOCKET_PORT, USER, delete};
 pub use foreign::Foreign;
 pub use run::{Arguments, run};
 
