@@ -12,7 +12,7 @@ mod address;
 mod forgejo;
 mod forges;
 
-pub use forgejo::{Forgejo, ForgejoConfig};
+pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 
 /// A repository, named independently of the URL it was reached by: two hosts of one forge

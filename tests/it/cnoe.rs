@@ -7,8 +7,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::story::application;
-use crate::support::{Checkout, Options, Platform, eventually};
+use crate::support::{Access, AnyPlatform, Options, eventually};
 
 /// The folder with real input, two levels up for worktrees.
 fn shared() -> Option<PathBuf> {
@@ -26,11 +25,15 @@ async fn its_basic_template_makes_what_it_makes_there() {
         return;
     };
     let entities = shared.join("cnoe/backstage-templates/entities");
-    let platform = Platform::start_with(Options {
+    let platform = AnyPlatform::start_with(Options {
         golden_paths: vec![entities],
         ..Options::default()
     })
     .await;
+    if let AnyPlatform::Running(running) = &platform {
+        // The digests are of what this name gives.
+        remove(running, "demo").await;
+    }
     let body = json!({"templateRef": "template:default/basic", "values": {"name": "demo"}});
     let (status, answer) = platform.api().post("/scaffolder/v2/tasks", &body).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
@@ -42,9 +45,7 @@ async fn its_basic_template_makes_what_it_makes_there() {
         platform.events(&task).await
     );
 
-    let password = &platform.sandbox.credentials.forge_password;
-    let url = format!("{}/giteaAdmin/demo.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&url, "giteaAdmin", password);
+    let checkout = platform.checkout("demo");
     assert_eq!(checkout.commits().len(), 1);
     let digest = |file: &String| {
         let content = std::fs::read(checkout.path().join(file)).expect("a file");
@@ -65,12 +66,7 @@ async fn its_basic_template_makes_what_it_makes_there() {
         assert_eq!(status, StatusCode::OK, "{entity}");
     }
     // Its repository is named by the alias host, for Argo CD too.
-    let application = eventually("the Application is Synced and Healthy", || async {
-        let application = application(&platform, "demo").await?;
-        let status = &application["status"];
-        (status["sync"]["status"] == "Synced" && status["health"]["status"] == "Healthy").then_some(application)
-    })
-    .await;
+    let application = platform.in_order("demo", None).await;
     let repository = application["spec"]["source"]["repoURL"].as_str().expect("a URL");
     assert!(
         repository.starts_with("https://cnoe.localtest.me:8443/gitea/"),
@@ -88,4 +84,27 @@ async fn its_basic_template_makes_what_it_makes_there() {
     for loaded in ["Create a Basic Deployment", "Basic Argo Workflow with a Spark Job"] {
         assert!(gallery.contains(loaded), "{loaded} is missing: {gallery}");
     }
+}
+
+/// Deletes what an earlier run on the same platform created.
+async fn remove(platform: &Access, name: &str) {
+    let (_, locations) = platform.api().get("/catalog/locations").await;
+    let locations = locations.as_array().expect("a list");
+    for location in locations.iter().map(|location| &location["data"]) {
+        if location["target"]
+            .as_str()
+            .is_some_and(|target| target.contains(&format!("/{name}/")))
+        {
+            let id = location["id"].as_str().expect("an id");
+            platform.api().delete(&format!("/catalog/locations/{id}")).await;
+        }
+    }
+    let argocd = platform.systems.argocd_api().await;
+    argocd.delete(&format!("/applications/{name}?cascade=true")).await;
+    eventually("the Application is gone", || async {
+        platform.application(name).await.is_none().then_some(())
+    })
+    .await;
+    let owner = &platform.systems.forge.username;
+    platform.forge().delete(&format!("/repos/{owner}/{name}")).await;
 }

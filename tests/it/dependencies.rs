@@ -92,18 +92,16 @@ fn licences_are_read_as_spdx_says() {
     }
 }
 
-/// The packages of this platform, from what lies on the disk: nothing is fetched.
+/// The packages of this platform.
 fn packages() -> Vec<Value> {
+    packages_for(&host())
+}
+
+/// The packages of a platform, as they are pinned. Only what the build of this one did not need is fetched.
+pub fn packages_for(platform: &str) -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--locked",
-            "--filter-platform",
-            &host(),
-        ])
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["--filter-platform", platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs: it runs this test");

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Checkout, Options, Platform, eventually};
+use crate::support::{Options, Platform, eventually};
 
 /// A folder of templates, each with one step `render` that renders its skeleton.
 struct Templates(TempDir);
@@ -95,9 +95,7 @@ async fn a_step_that_does_harm_fails_and_says_why() {
         ..Options::default()
     };
     let platform = Platform::start_with(options).await;
-    let password = &platform.sandbox.credentials.forge_password;
-    let url = format!("{}/giteaAdmin/golden-paths.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&url, "giteaAdmin", password);
+    let checkout = platform.checkout("golden-paths");
     std::os::unix::fs::symlink("/etc/passwd", checkout.path().join("linked/skeleton/link")).expect("a link");
     checkout.push("A link that leads out");
     let table = [
@@ -155,9 +153,7 @@ async fn broken_yaml_is_shown_with_its_place_and_the_last_good_version_stays() {
         "{gallery}"
     );
 
-    let password = &platform.sandbox.credentials.forge_password;
-    let url = format!("{}/giteaAdmin/golden-paths.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&url, "giteaAdmin", password);
+    let checkout = platform.checkout("golden-paths");
     checkout.edit(
         "first/template.yaml",
         "  title: Title of first\n",

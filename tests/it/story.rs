@@ -1,15 +1,12 @@
 //! The main job: from a click to a live sync status, by API and by plain HTTP forms.
 
 use reqwest::StatusCode;
-use serde_json::Value;
 
-use crate::support::{Checkout, Platform, eventually};
+use crate::support::{Access, AnyPlatform, Stream, eventually, fresh};
 
 /// What a finished creation must have left: one repository with one commit, one Application, one entity.
-pub async fn assert_created_once(platform: &Platform, name: &str) {
-    let password = &platform.sandbox.credentials.forge_password;
-    let clone_url = format!("{}/giteaAdmin/{name}.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
+pub async fn assert_created_once(platform: &Access, name: &str) {
+    let checkout = platform.checkout(name);
     assert_eq!(checkout.commits().len(), 1, "one commit");
     for expected in ["catalog-info.yaml", "docs/index.md", "manifests/deployment.yaml"] {
         assert!(
@@ -25,7 +22,7 @@ pub async fn assert_created_once(platform: &Platform, name: &str) {
         "one repository: {repositories}"
     );
 
-    let entity = entity(platform, name).await;
+    let entity = platform.entity(name).await;
     assert_eq!(entity["spec"]["type"], "service", "{entity}");
     let (_, locations) = platform.api().get("/catalog/locations").await;
     let registered = locations.as_array().expect("a list").iter();
@@ -34,62 +31,46 @@ pub async fn assert_created_once(platform: &Platform, name: &str) {
         .count();
     assert_eq!(registered, 1, "one location: {locations}");
 
-    let application = eventually("the Application is Synced and Healthy", || async {
-        let application = application(platform, name).await?;
-        let status = &application["status"];
-        (status["sync"]["status"] == "Synced" && status["health"]["status"] == "Healthy").then_some(application)
-    })
-    .await;
+    let application = platform.in_order(name, None).await;
     assert_eq!(application["spec"]["source"]["path"], "manifests");
-}
-
-/// The entity of kind Component, from the API.
-pub async fn entity(platform: &Platform, name: &str) -> Value {
-    let path = format!("/catalog/entities/by-name/component/default/{name}");
-    let (status, entity) = platform.api().get(&path).await;
-    assert_eq!(status, StatusCode::OK, "{entity}");
-    entity
-}
-
-/// The Application as Argo CD's own API answers it.
-pub async fn application(platform: &Platform, name: &str) -> Option<Value> {
-    let argocd = platform.argocd().await;
-    let (status, application) = argocd.try_get(&format!("/applications/{name}")).await?;
-    (status == StatusCode::OK).then_some(application)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_api_from_creation_to_a_pushed_change() {
-    let platform = Platform::start().await;
-    let task = platform.create("hello").await;
+    let platform = AnyPlatform::start().await;
+    let name = fresh("hello");
+    let task = platform.create(&name).await;
     let ended = platform.ended(&task).await;
     assert_eq!(ended["status"], "completed", "{:#?}", platform.events(&task).await);
-    assert_created_once(&platform, "hello").await;
+    assert_created_once(&platform, &name).await;
 
-    let password = &platform.sandbox.credentials.forge_password;
-    let clone_url = format!("{}/giteaAdmin/hello.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
+    // The page is open while somebody pushes.
+    let browser = platform.user("user2").await;
+    let path = format!("/catalog/default/component/{name}");
+    let page = browser.open(&path).await;
+    let live = page.attribute("#main section[sse-connect]", "sse-connect");
+    let mut stream = browser.follow(&live).await;
+
+    let checkout = platform.checkout(&name);
     checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
     checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
     let commit = checkout.push("Three replicas");
 
     eventually("the changed description is in the catalog", || async {
-        let entity = entity(&platform, "hello").await;
+        let entity = platform.entity(&name).await;
         (entity["metadata"]["description"] == "Says hello three times").then_some(())
     })
     .await;
-    eventually("the pushed commit is Synced and Healthy", || async {
-        let status = application(&platform, "hello").await?["status"].clone();
-        let is = status["sync"]["revision"] == commit.as_str()
-            && status["sync"]["status"] == "Synced"
-            && status["health"]["status"] == "Healthy";
-        is.then_some(())
-    })
-    .await;
-    // The page says so too, from what the portal watches.
-    let browser = platform.user("user2").await;
+    let told = async |stream: &mut Stream, words: &[&str]| {
+        let is = |data: &str| words.iter().all(|word| data.contains(word));
+        stream.until(&format!("{words:?} on the open page"), is).await;
+    };
+    told(&mut stream, &["OutOfSync"]).await;
+    told(&mut stream, &["Synced", "Healthy", &commit[..7]]).await;
+    platform.in_order(&name, Some(&commit)).await;
+    // A page that is opened now says so too.
     eventually("the entity page shows the pushed commit", || async {
-        let page = browser.open("/catalog/default/component/hello").await;
+        let page = browser.open(&path).await;
         let text = page.text();
         (text.contains(&commit[..7]) && text.contains("Healthy") && text.contains("Synced")).then_some(())
     })
@@ -98,7 +79,8 @@ async fn by_api_from_creation_to_a_pushed_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_plain_forms_without_javascript() {
-    let platform = Platform::start().await;
+    let platform = AnyPlatform::start().await;
+    let name = fresh("hello");
     let browser = platform.user("user1").await;
     let home = browser.open("/").await;
     assert!(home.html.contains("user1"), "{}", home.html);
@@ -123,9 +105,9 @@ async fn by_plain_forms_without_javascript() {
     assert!(refused.has("[name=name][aria-invalid=true]"), "{}", refused.html);
     assert!(refused.html.contains("Says hello"), "answers are kept");
 
-    let review = browser.submit(&refused, "main form", &[("name", "hello")]).await;
+    let review = browser.submit(&refused, "main form", &[("name", &name)]).await;
     assert_eq!(review.status, StatusCode::OK, "{}", review.text());
-    assert!(review.text().contains("hello"), "{}", review.text());
+    assert!(review.text().contains(&name), "{}", review.text());
     let task = browser.submit(&review, "main form", &[]).await;
     assert!(
         task.url.path().starts_with("/create/tasks/"),
@@ -150,19 +132,19 @@ async fn by_plain_forms_without_javascript() {
         (text.contains("Synced") && text.contains("Healthy")).then_some(())
     })
     .await;
-    for expected in ["hello", "Says hello", "experimental", "git clone"] {
+    for expected in [name.as_str(), "Says hello", "experimental", "git clone"] {
         assert!(
             entity.text().contains(expected),
             "{expected} is missing:\n{}",
             entity.text()
         );
     }
-    assert_created_once(&platform, "hello").await;
+    assert_created_once(&platform, &name).await;
 
     // The same name again is told before anything is created.
     let form = browser.open(&gallery.link("Basic Deployment")).await;
     let answers = [
-        ("name", "hello"),
+        ("name", name.as_str()),
         ("owner", "group:default/admin"),
         ("description", "Again"),
     ];
@@ -171,16 +153,20 @@ async fn by_plain_forms_without_javascript() {
         taken = browser.submit(&taken, "main form", &[]).await;
     }
     assert!(taken.text().contains("taken"), "{}", taken.text());
-    assert_created_once(&platform, "hello").await;
+    assert_created_once(&platform, &name).await;
 
     // user2 sees it; a stranger sees nothing.
-    let catalog = platform.user("user2").await.open("/catalog").await;
-    assert!(catalog.text().contains("hello"), "{}", catalog.text());
+    let catalog = platform
+        .user("user2")
+        .await
+        .open(&format!("/catalog?text={name}"))
+        .await;
+    assert!(catalog.text().contains(&name), "{}", catalog.text());
     let stranger = platform.stranger();
     for path in [
         "/",
         "/catalog",
-        "/catalog/default/component/hello",
+        &format!("/catalog/default/component/{name}"),
         "/create",
         task.url.path(),
     ] {

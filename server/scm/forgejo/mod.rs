@@ -14,7 +14,10 @@ mod archive;
 mod request;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod wire;
+
+pub use webhook::{is_signed, reported_event};
 
 use request::Api;
 

@@ -1,46 +1,54 @@
 //! Argo CD and the cluster that it lives in, as `portico::gitops` relies on them.
 
+use std::path::Path;
 use std::time::Duration;
 
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
 use portico::clock::Clock;
 use portico::gitops::{
-    Change, Connection, Created, GitOps, GitOpsError, GitOpsSettings, HealthStatus, InstanceSettings, NewApplication,
-    SyncStatus,
+    Application, Change, Connection, Created, GitOps, GitOpsError, GitOpsSettings, HealthStatus, InstanceSettings,
+    NewApplication, SyncStatus,
 };
 use portico::kubernetes::{Cluster, ClusterSettings};
-use portico_sandbox::{Credentials, Options, Sandbox};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{fresh, git, outbound};
+use crate::support::{ARGOCD_INSTANCE, Bench, Checkout, fresh};
 
-/// A cluster with Argo CD in it, and a repository that Argo CD can read.
+/// A cluster with Argo CD in it, and a forge that Argo CD reads from.
 struct Target {
-    cluster: ClusterSettings,
-    /// Argo CD's own API, with an account.
-    argocd: Option<InstanceSettings>,
-    /// Clone URL with credentials, for pushing. Its folder `manifests` has a Deployment with one replica, `idle` has
-    /// no manifest.
-    push_url: Option<String>,
-    /// The same repository as an Application names it.
-    repo_url: String,
+    systems: Bench,
 }
 
 impl Target {
+    async fn start() -> Self {
+        Self {
+            systems: Bench::start().await,
+        }
+    }
+
     fn by_cluster(&self) -> GitOps {
+        self.by_cluster_with(&self.systems.cluster)
+    }
+
+    fn by_cluster_with(&self, cluster: &ClusterSettings) -> GitOps {
         let instance = InstanceSettings {
-            name: "in-cluster".to_owned(),
+            name: ARGOCD_INSTANCE.to_owned(),
             ..InstanceSettings::default()
         };
-        self.gitops(instance, true)
+        self.gitops(instance, Some(cluster))
     }
 
-    fn by_argocd(&self, cluster: bool) -> Option<GitOps> {
-        Some(self.gitops(self.argocd.clone()?, cluster))
+    fn by_argocd(&self, cluster: Option<&ClusterSettings>) -> GitOps {
+        self.gitops(self.systems.argocd.clone(), cluster)
     }
 
-    fn gitops(&self, instance: InstanceSettings, cluster: bool) -> GitOps {
-        let http = outbound(instance.url.as_deref().unwrap_or("http://127.0.0.1:9")).direct_client();
-        let cluster = cluster.then(|| Cluster::new(&self.cluster).expect("settings that work"));
+    fn gitops(&self, instance: InstanceSettings, cluster: Option<&ClusterSettings>) -> GitOps {
+        let url = instance.url.as_deref().unwrap_or("http://127.0.0.1:9");
+        let http = self.systems.outbound(url).direct_client();
+        let cluster = cluster.map(|settings| Cluster::new(settings).expect("settings that work"));
         let settings = GitOpsSettings {
             instances: vec![instance],
             ..GitOpsSettings::default()
@@ -48,6 +56,44 @@ impl Target {
         GitOps::new(settings, cluster, http, Clock::system()).expect("settings that work")
     }
 
+    fn applications(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "applications");
+        Api::namespaced_with(self.systems.kubernetes(), "argocd", &resource)
+    }
+
+    /// A new repository: its folder `manifests` has a Deployment of the repository's name with one replica, `idle`
+    /// has no manifest.
+    async fn repository(&self, prefix: &str, private: bool) -> Repository {
+        let name = fresh(prefix);
+        let forge = &self.systems.forge;
+        let wanted = json!({"name": name, "private": private, "default_branch": "main"});
+        let (status, made) = self.systems.forge_api().post("/user/repos", &wanted).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        let url = format!("{}/{}/{name}", forge.url, forge.username);
+        let clone_url = format!("{url}.git");
+        let checkout = Checkout::clone(
+            &clone_url,
+            &forge.username,
+            &forge.password,
+            self.systems.authority.as_deref(),
+        );
+        write(checkout.path(), "manifests/deployment.yaml", &deployment(&name));
+        write(checkout.path(), "idle/README.md", "Nothing to roll out.\n");
+        checkout.push("Manifests");
+        Repository { name, url, checkout }
+    }
+}
+
+/// A repository and a checkout of it.
+struct Repository {
+    name: String,
+    /// As an Application names it.
+    url: String,
+    checkout: Checkout,
+}
+
+impl Repository {
     /// One with nothing to roll out: two Applications may not have the same object.
     fn idle_application(&self, name: &str) -> NewApplication {
         NewApplication {
@@ -58,11 +104,11 @@ impl Target {
 
     fn new_application(&self, name: &str) -> NewApplication {
         NewApplication {
-            instance: "in-cluster".to_owned(),
+            instance: ARGOCD_INSTANCE.to_owned(),
             app_name: name.to_owned(),
             app_namespace: "default".to_owned(),
             project: "default".to_owned(),
-            repo_url: self.repo_url.clone(),
+            repo_url: self.url.clone(),
             path: "manifests".to_owned(),
             label_value: None,
             task: "task-1".to_owned(),
@@ -71,7 +117,21 @@ impl Target {
     }
 }
 
-/// Waits until the store satisfies `check`, driven by what subscribers are told; half a minute at most.
+fn deployment(name: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: 1\n  selector:\n    \
+         matchLabels: {{app: {name}}}\n  template:\n    metadata:\n      labels: {{app: {name}}}\n    spec:\n      containers:\n      \
+         - name: web\n        image: nginx\n"
+    )
+}
+
+fn write(folder: &Path, path: &str, content: &str) {
+    let path = folder.join(path);
+    std::fs::create_dir_all(path.parent().expect("it is below the folder")).expect("a folder");
+    std::fs::write(path, content).expect("a file");
+}
+
+/// Waits until the store satisfies `check`, driven by what subscribers are told; a minute at most.
 async fn until<T>(gitops: &GitOps, what: &str, check: impl Fn() -> Option<T>) -> T {
     let mut changes = gitops.subscribe();
     let wait = async {
@@ -95,12 +155,12 @@ fn watch(gitops: &GitOps) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move { gitops.run().await })
 }
 
-async fn applications_are_created_once(target: &Target, gitops: &GitOps) {
+async fn applications_are_created_once(repository: &Repository, gitops: &GitOps) {
     let name = fresh("app");
-    let new = target.idle_application(&name);
-    assert_eq!(gitops.exists("in-cluster", &name).await, Ok(false));
+    let new = repository.idle_application(&name);
+    assert_eq!(gitops.exists(ARGOCD_INSTANCE, &name).await, Ok(false));
     assert_eq!(gitops.create(&new).await, Ok(Created { already: false }));
-    assert_eq!(gitops.exists("in-cluster", &name).await, Ok(true));
+    assert_eq!(gitops.exists(ARGOCD_INSTANCE, &name).await, Ok(true));
     assert_eq!(
         gitops.create(&new).await,
         Ok(Created { already: true }),
@@ -124,13 +184,13 @@ async fn applications_are_created_once(target: &Target, gitops: &GitOps) {
         let taken = gitops.create(&other).await;
         assert!(matches!(taken, Err(GitOpsError::Conflict { .. })), "{taken:?}");
     }
-    let bad = gitops.create(&target.idle_application("Not_A_Name")).await;
+    let bad = gitops.create(&repository.idle_application("Not_A_Name")).await;
     assert!(matches!(bad, Err(GitOpsError::Denied { .. })), "{bad:?}");
 }
 
-async fn the_store_follows(target: &Target) {
+async fn the_store_follows(target: &Target, repository: &Repository) {
     let gitops = target.by_cluster();
-    assert!(gitops.list().is_empty());
+    assert!(gitops.list().is_empty(), "nothing is read before it is watched");
     let watching = watch(&gitops);
     until(&gitops, "connected", || {
         (gitops.connection() == Connection::Connected).then_some(())
@@ -140,7 +200,7 @@ async fn the_store_follows(target: &Target) {
 
     let name = fresh("seen");
     gitops
-        .create(&target.idle_application(&name))
+        .create(&repository.idle_application(&name))
         .await
         .expect("it can be created");
     let application = until(&gitops, "the new Application", || gitops.get(&name)).await;
@@ -152,7 +212,7 @@ async fn the_store_follows(target: &Target) {
     assert_eq!(application.target_revision, "HEAD");
     assert_eq!(
         gitops
-            .for_repository(|url| url == target.repo_url)
+            .for_repository(|url| url == repository.url)
             .iter()
             .filter(|a| a.name == name)
             .count(),
@@ -169,7 +229,7 @@ async fn the_store_follows(target: &Target) {
     until(&second, "the listed Application", || second.get(&name)).await;
     assert!(
         gitops
-            .refresh_repository(|url| url == target.repo_url)
+            .refresh_repository(|url| url == repository.url)
             .await
             .expect("it can be refreshed")
             > 0
@@ -178,162 +238,243 @@ async fn the_store_follows(target: &Target) {
     also_watching.abort();
 }
 
-async fn a_push_is_rolled_out(target: &Target) {
-    let Some(push_url) = &target.push_url else { return };
-    let gitops = target.by_argocd(true).unwrap_or_else(|| target.by_cluster());
+fn well(application: &Application) -> bool {
+    application.sync == SyncStatus::Synced && application.health == HealthStatus::Healthy
+}
+
+async fn a_push_is_rolled_out(target: &Target, repository: &Repository) {
+    let gitops = target.by_argocd(Some(&target.systems.cluster));
     let watching = watch(&gitops);
-    let name = fresh("push");
+    let name = &repository.name;
     gitops
-        .create(&target.new_application(&name))
+        .create(&repository.new_application(name))
         .await
         .expect("it can be created");
-    let well = |application: &portico::gitops::Application| {
-        application.sync == SyncStatus::Synced && application.health == HealthStatus::Healthy
-    };
-    let first = until(&gitops, "Synced and Healthy", || gitops.get(&name).filter(|a| well(a))).await;
-    assert!(!first.resources.is_empty() && !first.history.is_empty(), "{first:?}");
-
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    git(folder.path(), &["clone", "--quiet", push_url, "."]);
-    let file = folder.path().join("manifests/deployment.yaml");
-    let text = std::fs::read_to_string(&file).expect("a manifest");
-    std::fs::write(&file, text.replace("replicas: 1", "replicas: 2")).expect("a manifest");
-    git(
-        folder.path(),
-        &["commit", "--quiet", "--all", "--message", "Two replicas"],
+    let first = until(&gitops, "Synced and Healthy", || gitops.get(name).filter(|a| well(a))).await;
+    assert_eq!(
+        first
+            .resources
+            .iter()
+            .map(|resource| resource.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["Deployment"],
+        "{first:?}"
     );
-    git(folder.path(), &["push", "--quiet"]);
-    let commit = git(folder.path(), &["rev-parse", "HEAD"]);
-    gitops.refresh(&name).await.expect("it can be refreshed");
-    let second = until(&gitops, "the pushed commit, Synced and Healthy", || {
-        gitops
-            .get(&name)
-            .filter(|a| well(a) && a.revision.as_ref() == Some(&commit))
-    })
-    .await;
-    assert_eq!(second.history.first().map(|entry| &entry.revision), Some(&commit));
+    assert!(!first.history.is_empty(), "{first:?}");
 
-    let broken = fresh("broken");
-    let nowhere = NewApplication {
-        repo_url: format!("{}-not-there", target.repo_url),
-        ..target.new_application(&broken)
-    };
-    // Argo CD's own API looks at the repository first; the cluster takes anything.
-    target.by_cluster().create(&nowhere).await.expect("it can be created");
-    let broken = until(&gitops, "a condition", || {
-        gitops.get(&broken).filter(|a| !a.conditions.is_empty())
+    // Without automatic syncs the difference stays until somebody asks for a sync.
+    let applications = target.applications();
+    let manual = Patch::Merge(json!({"spec": {"syncPolicy": {"automated": null}}}));
+    applications
+        .patch(name, &PatchParams::default(), &manual)
+        .await
+        .expect("it can be changed");
+    repository
+        .checkout
+        .edit("manifests/deployment.yaml", "replicas: 1", "replicas: 2");
+    let commit = repository.checkout.push("Two replicas");
+    gitops.refresh(name).await.expect("it can be refreshed");
+    until(&gitops, "OutOfSync", || {
+        gitops
+            .get(name)
+            .filter(|a| a.sync == SyncStatus::OutOfSync && a.revision.as_ref() == Some(&commit))
     })
     .await;
-    assert_eq!(broken.sync, SyncStatus::Unknown);
+    let argocd = target.systems.argocd_api().await;
+    let (status, answer) = argocd.post(&format!("/applications/{name}/sync"), &json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let at = |commit: &str| {
+        gitops.get(name).filter(|a| {
+            well(a)
+                && a.revision.as_deref() == Some(commit)
+                && a.history.first().is_some_and(|entry| entry.revision == commit)
+        })
+    };
+    let second = until(&gitops, "the pushed commit, Synced and Healthy", || at(&commit)).await;
+    let operation = second.operation.as_ref().expect("an operation");
+    assert_eq!(
+        (operation.phase.as_str(), operation.revision.as_ref()),
+        ("Succeeded", Some(&commit))
+    );
+
+    // With them a push and a refresh are enough.
+    let automated = Patch::Merge(json!({"spec": {"syncPolicy": {"automated": {"prune": true, "selfHeal": true}}}}));
+    applications
+        .patch(name, &PatchParams::default(), &automated)
+        .await
+        .expect("it can be changed");
+    repository
+        .checkout
+        .edit("manifests/deployment.yaml", "replicas: 2", "replicas: 1");
+    let commit = repository.checkout.push("One replica");
+    assert_eq!(
+        gitops
+            .refresh_repository(|url| url == repository.url)
+            .await
+            .map(|count| count > 0),
+        Ok(true)
+    );
+    until(&gitops, "the third commit, Synced and Healthy", || at(&commit)).await;
     watching.abort();
 }
 
-async fn all(target: &Target) {
-    applications_are_created_once(target, &target.by_cluster()).await;
-    if let Some(gitops) = target.by_argocd(false) {
-        applications_are_created_once(target, &gitops).await;
-    }
-    the_store_follows(target).await;
-    a_push_is_rolled_out(target).await;
+/// Real Argo CD keeps health Healthy: the error is in the conditions only.
+async fn a_bad_repository_is_told_in_a_condition(target: &Target, repository: &Repository) {
+    let gitops = target.by_cluster();
+    let watching = watch(&gitops);
+    let name = fresh("broken");
+    let nowhere = NewApplication {
+        repo_url: format!("{}-not-there", repository.url),
+        ..repository.new_application(&name)
+    };
+    // Argo CD's own API looks at the repository first; the cluster takes anything.
+    let refused = target.by_argocd(None).create(&nowhere).await;
+    assert!(matches!(refused, Err(GitOpsError::Denied { .. })), "{refused:?}");
+    gitops.create(&nowhere).await.expect("it can be created");
+    let broken = until(&gitops, "a condition", || {
+        gitops.get(&name).filter(|a| !a.conditions.is_empty())
+    })
+    .await;
+    assert_eq!(
+        (broken.sync, broken.health, broken.conditions[0].kind.as_str()),
+        (SyncStatus::Unknown, HealthStatus::Healthy, "ComparisonError"),
+        "{broken:?}"
+    );
+    assert!(!broken.conditions[0].message.is_empty());
+    watching.abort();
 }
 
-const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: default\nspec:\n  replicas: 1\n  \
-     selector:\n    matchLabels: {app: web}\n  template:\n    metadata:\n      labels: {app: web}\n    spec:\n      containers:\n      - \
-     name: web\n        image: nginx\n";
-
-async fn on_sandbox() -> (Sandbox, Target, tempfile::TempDir) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = Options::new(folder.path().join("data"), "http://localhost:9");
-    let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
-    let tree = folder.path().join("tree");
-    std::fs::create_dir_all(tree.join("manifests")).expect("a folder");
-    std::fs::write(tree.join("manifests/deployment.yaml"), DEPLOYMENT).expect("a manifest");
-    std::fs::create_dir_all(tree.join("idle")).expect("a folder");
-    std::fs::write(tree.join("idle/README.md"), "Nothing to roll out.\n").expect("a file");
-    let admin = Credentials::FORGE_ADMIN;
-    sandbox
-        .forge
-        .put_tree(admin, "deployed", "main", &tree, "Manifests")
+async fn a_private_repository_needs_its_secret(target: &Target) {
+    let gitops = target.by_cluster();
+    let watching = watch(&gitops);
+    let repository = target.repository("private", true).await;
+    let name = &repository.name;
+    gitops
+        .create(&repository.new_application(name))
         .await
-        .expect("the forge takes it");
-    let kubeconfig = std::fs::read_to_string(sandbox.kubeconfig()).expect("the kubeconfig");
-    let kubeconfig: serde_json::Value = serde_json::from_str(&kubeconfig).expect("JSON");
-    let token = kubeconfig
-        .pointer("/users/0/user/token")
-        .and_then(|token| token.as_str())
-        .expect("a token");
-    let forge = &sandbox.urls.forge;
-    let password = &sandbox.credentials.forge_password;
-    let target = Target {
-        cluster: ClusterSettings {
-            name: "local".to_owned(),
-            url: sandbox.urls.kubernetes.clone(),
-            service_account_token: Some(token.to_owned()),
-            ca_file: Some(sandbox.ca_certificate()),
-            ..ClusterSettings::default()
-        },
-        argocd: Some(InstanceSettings {
-            name: "in-cluster".to_owned(),
-            url: Some(sandbox.urls.argocd.clone()),
-            username: Some(Credentials::ARGOCD_ADMIN.to_owned()),
-            password: Some(sandbox.credentials.argocd_password.clone()),
-            token: None,
-        }),
-        push_url: Some(format!(
-            "{}/{admin}/deployed.git",
-            forge.replacen("://", &format!("://{admin}:{password}@"), 1)
-        )),
-        repo_url: format!("{forge}/{admin}/deployed"),
+        .expect("it can be created");
+    until(&gitops, "that it cannot be read", || {
+        gitops
+            .get(name)
+            .filter(|a| a.conditions.iter().any(|c| c.kind == "ComparisonError"))
+    })
+    .await;
+
+    let forge = &target.systems.forge;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": format!("repository-{name}"), "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+        "stringData": {"type": "git", "url": repository.url, "username": forge.username, "password": forge.password},
+    });
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(target.systems.kubernetes(), "argocd");
+    let secret = serde_json::from_value(secret).expect("a Secret");
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .expect("it can be created");
+    let hard = Patch::Merge(json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}));
+    target
+        .applications()
+        .patch(name, &PatchParams::default(), &hard)
+        .await
+        .expect("it can be refreshed");
+    let read = until(&gitops, "Synced and Healthy", || gitops.get(name).filter(|a| well(a))).await;
+    assert!(read.conditions.iter().all(|c| c.kind != "ComparisonError"), "{read:?}");
+    watching.abort();
+}
+
+/// The finalizer takes the resources along; the store forgets the Application when it is gone.
+async fn a_deletion_takes_the_resources_along(target: &Target, repository: &Repository) {
+    let gitops = target.by_cluster();
+    let watching = watch(&gitops);
+    let name = &repository.name;
+    until(&gitops, "the Application", || gitops.get(name)).await;
+    let deployments: Api<k8s_openapi::api::apps::v1::Deployment> =
+        Api::namespaced(target.systems.kubernetes(), "default");
+    assert!(deployments.get(name).await.is_ok());
+    target
+        .applications()
+        .delete(name, &DeleteParams::default())
+        .await
+        .expect("it can be deleted");
+    until(&gitops, "that it is gone", || gitops.get(name).is_none().then_some(())).await;
+    assert!(
+        deployments.get_opt(name).await.expect("an answer").is_none(),
+        "what it deployed is gone too"
+    );
+    watching.abort();
+}
+
+/// Argo CD ends a running operation, with all its tries, before it deletes.
+async fn a_deletion_waits_for_a_retry(target: &Target) {
+    let gitops = target.by_cluster();
+    let watching = watch(&gitops);
+    let repository = target.repository("homeless", false).await;
+    let name = &repository.name;
+    let homeless = NewApplication {
+        app_namespace: fresh("nowhere"),
+        ..repository.new_application(name)
     };
-    (sandbox, target, folder)
+    gitops.create(&homeless).await.expect("it can be created");
+    let retrying = until(&gitops, "a second try", || {
+        gitops
+            .get(name)
+            .filter(|a| a.operation.as_ref().is_some_and(|operation| operation.retries > 0))
+    })
+    .await;
+    let operation = retrying.operation.as_ref().expect("an operation");
+    // It failed, and is Running all the same.
+    assert_eq!(operation.phase, "Running", "{retrying:?}");
+    assert!(operation.message.contains("not found"), "{}", operation.message);
+
+    target
+        .applications()
+        .delete(name, &DeleteParams::default())
+        .await
+        .expect("it can be deleted");
+    let held = until(&gitops, "that it is being deleted", || {
+        gitops.get(name).filter(|a| a.deleting)
+    })
+    .await;
+    assert_eq!(
+        held.operation.as_ref().map(|operation| operation.phase.as_str()),
+        Some("Running"),
+        "{held:?}"
+    );
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(gitops.get(name).is_some(), "it waits for the operation");
+    let argocd = target.systems.argocd_api().await;
+    let ended = argocd
+        .send(Method::DELETE, &format!("/applications/{name}/operation"), None)
+        .await;
+    let (status, answer): (StatusCode, Value) = ended.expect("an answer");
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    until(&gitops, "that it is gone", || gitops.get(name).is_none().then_some(())).await;
+    watching.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sandbox_argo_cd_keeps_the_contract() {
-    let (sandbox, target, _folder) = on_sandbox().await;
-    all(&target).await;
-    sandbox.shutdown().await;
+async fn argo_cd_keeps_the_contract() {
+    let target = Target::start().await;
+    let repository = target.repository("deployed", false).await;
+    applications_are_created_once(&repository, &target.by_cluster()).await;
+    applications_are_created_once(&repository, &target.by_argocd(None)).await;
+    the_store_follows(&target, &repository).await;
+    a_push_is_rolled_out(&target, &repository).await;
+    a_bad_repository_is_told_in_a_condition(&target, &repository).await;
+    a_private_repository_needs_its_secret(&target).await;
+    a_deletion_takes_the_resources_along(&target, &repository).await;
+    a_deletion_waits_for_a_retry(&target).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
-    let (sandbox, target, _folder) = on_sandbox().await;
-    let gitops = Target {
-        cluster: ClusterSettings {
-            ca_file: None,
-            ..target.cluster.clone()
-        },
-        ..target
-    }
-    .by_cluster();
-    let refused = gitops.exists("in-cluster", "any").await;
+    let target = Target::start().await;
+    let unknown = ClusterSettings {
+        ca_file: None,
+        ca_data: None,
+        ..target.systems.cluster.clone()
+    };
+    let refused = target.by_cluster_with(&unknown).exists(ARGOCD_INSTANCE, "any").await;
     assert!(matches!(refused, Err(GitOpsError::Unavailable { .. })), "{refused:?}");
-    sandbox.shutdown().await;
-}
-
-/// `CONTRACT_CLUSTER=<url>,<token>,<CA file>,<repository that Argo CD can read>` names a real cluster with Argo CD;
-/// Applications are left behind there.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_argo_cd_keeps_the_contract() {
-    let Ok(named) = std::env::var("CONTRACT_CLUSTER") else {
-        eprintln!("CONTRACT_CLUSTER names no real cluster: not run");
-        return;
-    };
-    let parts: Vec<&str> = named.splitn(4, ',').collect();
-    let [url, token, ca_file, repo_url] = parts.as_slice() else {
-        panic!("CONTRACT_CLUSTER is not <url>,<token>,<CA file>,<repository>");
-    };
-    all(&Target {
-        cluster: ClusterSettings {
-            name: "real".to_owned(),
-            url: (*url).to_owned(),
-            service_account_token: Some((*token).to_owned()),
-            ca_file: Some(ca_file.into()),
-            ..ClusterSettings::default()
-        },
-        argocd: None,
-        push_url: std::env::var("CONTRACT_PUSH_URL").ok(),
-        repo_url: (*repo_url).to_owned(),
-    })
-    .await;
 }

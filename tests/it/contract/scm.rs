@@ -2,23 +2,39 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use portico::scm::{ForgejoConfig, Forges, NewRepository, Repository, Scm, ScmError, Source};
-use portico_sandbox::{Credentials, Options, Sandbox};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use portico::scm::{ForgejoConfig, Forges, NewRepository, Repository, Scm, ScmError, Source, is_signed};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
-use super::{fresh, git, outbound};
+use crate::support::{Bench, eventually, fresh, git};
 
 /// A forge and an account that may create repositories.
 struct Target {
+    systems: Bench,
     base_url: String,
     username: String,
-    password: String,
 }
 
 impl Target {
+    fn of(systems: Bench, base_url: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            username: systems.forge.username.clone(),
+            systems,
+        }
+    }
+
+    fn git(&self, folder: &Path, arguments: &[&str]) -> String {
+        git(folder, arguments, self.systems.authority.as_deref())
+    }
+
     fn forges(&self) -> Forges {
-        self.forges_as(&self.password)
+        self.forges_as(&self.systems.forge.password)
     }
 
     fn forges_as(&self, password: &str) -> Forges {
@@ -30,7 +46,7 @@ impl Target {
         };
         let host = self.base_url.split('/').nth(2).unwrap_or_default();
         let settings = vec![entry(host), entry("alias.example:8443")];
-        Forges::new(settings, outbound(&self.base_url).client()).expect("settings that work")
+        Forges::new(settings, self.systems.outbound(&self.base_url).client()).expect("settings that work")
     }
 
     fn forge(&self) -> Arc<dyn Scm> {
@@ -51,20 +67,20 @@ impl Target {
     fn push(&self, repository: &Repository, branch: &str, fill: impl FnOnce(&Path)) -> String {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = folder.path();
-        git(at, &["init", "--quiet"]);
-        git(at, &["checkout", "--quiet", "-B", branch]);
+        self.git(at, &["init", "--quiet"]);
+        self.git(at, &["checkout", "--quiet", "-B", branch]);
         fill(at);
-        git(at, &["add", "--all"]);
-        git(at, &["commit", "--quiet", "--message", "First line\n\nMore."]);
+        self.git(at, &["add", "--all"]);
+        self.git(at, &["commit", "--quiet", "--message", "First line\n\nMore."]);
         let target = self.forge().push_target(repository).expect("credentials");
         let mut url = target.url.clone();
         url.set_username(&target.username).expect("a name");
         url.set_password(Some(&target.password)).expect("a password");
-        git(
+        self.git(
             at,
             &["push", "--quiet", url.as_str(), &format!("HEAD:refs/heads/{branch}")],
         );
-        git(at, &["rev-parse", "HEAD"])
+        self.git(at, &["rev-parse", "HEAD"])
     }
 }
 
@@ -241,7 +257,7 @@ async fn an_alias_names_the_same_repository(target: &Target) {
     );
     assert_eq!(forges.repository_of(&url), Some(repository.clone()));
     let clone = forges.clone_url_of(&url).expect("a URL of the forge");
-    git(Path::new("/"), &["ls-remote", "--quiet", &clone]);
+    target.git(Path::new("/"), &["ls-remote", "--quiet", &clone]);
     let (forge, owner, name) = forges
         .parse_repo_url(&format!("alias.example:8443/gitea?repo={}", repository.name))
         .expect("a repoUrl");
@@ -265,19 +281,14 @@ async fn one_webhook_is_kept(target: &Target) {
         .ensure_webhook(&repository, &format!("{url}-more"), "third")
         .await
         .expect("the account may");
-    let address = format!(
-        "{}/api/v1/repos/{}/{}/hooks",
-        target.base_url, repository.owner, repository.name
-    );
-    let request = outbound(&target.base_url).client().get(address);
-    let answer = request
-        .basic_auth(&target.username, Some(&target.password))
-        .send()
-        .await
-        .expect("an answer");
-    let hooks: Vec<serde_json::Value> = answer.json().await.expect("a list");
+    let (_, hooks) = target
+        .systems
+        .forge_api()
+        .get(&format!("{}/hooks", api_path(&repository)))
+        .await;
+    let hooks = hooks.as_array().expect("a list");
     assert_eq!(hooks.len(), 2, "{hooks:?}");
-    for hook in &hooks {
+    for hook in hooks {
         assert_eq!(hook["active"], true, "{hook}");
         assert_eq!(hook["type"], "gitea", "{hook}");
         let events = hook["events"].as_array().expect("a list of events");
@@ -295,45 +306,208 @@ async fn a_wrong_password_is_denied(target: &Target) {
     assert!(matches!(refused, Err(ScmError::Denied { .. })), "{refused:?}");
 }
 
-async fn all(target: &Target) {
-    repositories_are_created_once_and_empty(target).await;
-    files_and_trees_are_read(target).await;
-    branch_names_with_slashes_are_found(target).await;
-    an_alias_names_the_same_repository(target).await;
-    one_webhook_is_kept(target).await;
-    a_wrong_password_is_denied(target).await;
+/// Headers and body of everything that came.
+type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+
+async fn receiver() -> (String, Received) {
+    async fn keep(State(received): State<Received>, headers: HeaderMap, body: Bytes) {
+        received.lock().expect("not poisoned").push((headers, body));
+    }
+    let received = Received::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let router = axum::Router::new().fallback(keep).with_state(Arc::clone(&received));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, received)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_sandbox_forge_keeps_the_contract() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let sandbox = Sandbox::start(Options::new(folder.path(), "http://localhost:9"))
-        .await
-        .expect("the sandbox starts");
-    let target = Target {
-        base_url: sandbox.urls.forge.clone(),
-        username: Credentials::FORGE_ADMIN.to_owned(),
-        password: sandbox.credentials.forge_password.clone(),
-    };
-    all(&target).await;
-    sandbox.shutdown().await;
-}
-
-/// `CONTRACT_FORGE=<baseUrl>,<username>,<password>` names a real Forgejo or Gitea; repositories are left behind there.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_forge_keeps_the_contract() {
-    let Ok(named) = std::env::var("CONTRACT_FORGE") else {
-        eprintln!("CONTRACT_FORGE names no real forge: not run");
-        return;
-    };
-    let parts: Vec<&str> = named.splitn(3, ',').collect();
-    let [base_url, username, password] = parts.as_slice() else {
-        panic!("CONTRACT_FORGE is not <baseUrl>,<username>,<password>");
-    };
-    all(&Target {
-        base_url: base_url.trim_end_matches('/').to_owned(),
-        username: (*username).to_owned(),
-        password: (*password).to_owned(),
+async fn pushes_are_reported_and_signed(target: &Target) {
+    let repository = target.create("signed").await;
+    let (url, received) = receiver().await;
+    let forge = target.forge();
+    for secret in ["an old secret", "s3cret"] {
+        forge
+            .ensure_webhook(&repository, &url, secret)
+            .await
+            .expect("the account may");
+    }
+    let commit = target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    let (headers, body) = eventually("the push is delivered", || async {
+        let received = received.lock().expect("not poisoned");
+        let push =
+            |(headers, _): &&(HeaderMap, Bytes)| headers.get("x-gitea-event").is_some_and(|event| event == "push");
+        received.iter().find(push).cloned()
     })
     .await;
+    assert!(is_signed(&headers, "s3cret", &body), "{headers:?}");
+    assert!(!is_signed(&headers, "an old secret", &body), "{headers:?}");
+    assert!(!is_signed(&headers, "s3cret", b"{}"), "{headers:?}");
+    let payload: Value = serde_json::from_slice(&body).expect("JSON");
+    let full_name = format!("{}/{}", repository.owner, repository.name);
+    assert_eq!(payload["repository"]["full_name"], full_name, "{payload}");
+    assert_eq!(payload["ref"], "refs/heads/main", "{payload}");
+    assert_eq!(payload["after"], commit, "{payload}");
+    assert_eq!(payload["commits"][0]["added"], json!(["a"]), "{payload}");
+}
+
+async fn commits_carry_statuses(target: &Target) {
+    let repository = target.create("status").await;
+    let commit = target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    let api = target.systems.forge_api();
+    let path = api_path(&repository);
+    let wanted = json!({"state": "pending", "context": "portico/check", "description": "Looks", "target_url": "https://example.org/1"});
+    let (status, made) = api.post(&format!("{path}/statuses/{commit}"), &wanted).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let (status, made) = api
+        .post(
+            &format!("{path}/statuses/{commit}"),
+            &json!({"state": "success", "context": "portico/check"}),
+        )
+        .await;
+    assert_eq!(
+        (status, &made["status"]),
+        (StatusCode::CREATED, &json!("success")),
+        "{made}"
+    );
+    let (status, all) = api.get(&format!("{path}/commits/{commit}/status")).await;
+    assert_eq!(status, StatusCode::OK, "{all}");
+    // The newest of a context counts.
+    assert_eq!(
+        (&all["state"], &all["sha"], &all["statuses"][0]["context"]),
+        (&json!("success"), &json!(commit), &json!("portico/check")),
+        "{all}"
+    );
+    let (status, list) = api.get(&format!("{path}/commits/main/statuses")).await;
+    assert_eq!(
+        (status, list.as_array().map(Vec::len)),
+        (StatusCode::OK, Some(2)),
+        "{list}"
+    );
+    let (status, refused) = api.post(&format!("{path}/statuses/{}", "0".repeat(40)), &wanted).await;
+    assert!(status.is_client_error(), "{status} {refused}");
+}
+
+async fn pull_requests_are_opened_once_and_merged(target: &Target) {
+    let repository = target.create("pull").await;
+    target.push(&repository, "main", |folder| write(folder, "a", b"main"));
+    let api = target.systems.forge_api();
+    let path = api_path(&repository);
+    let file = json!({"content": "eA==", "new_branch": "topic", "message": "Add x"});
+    let (status, made) = api.post(&format!("{path}/contents/x"), &file).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let wanted = json!({"head": "topic", "base": "main", "title": "Add x", "body": "It lacks x."});
+    let (status, pull) = api.post(&format!("{path}/pulls"), &wanted).await;
+    assert_eq!(
+        (status, &pull["state"]),
+        (StatusCode::CREATED, &json!("open")),
+        "{pull}"
+    );
+    assert_eq!(
+        (&pull["head"]["ref"], &pull["base"]["ref"], &pull["merged"]),
+        (&json!("topic"), &json!("main"), &json!(false)),
+        "{pull}"
+    );
+    assert!(
+        pull["html_url"]
+            .as_str()
+            .is_some_and(|url| url.starts_with(&target.base_url)),
+        "{pull}"
+    );
+    let (status, again) = api.post(&format!("{path}/pulls"), &wanted).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{again}");
+    let nowhere = json!({"head": "none", "base": "main", "title": "Nothing"});
+    let (status, refused) = api.post(&format!("{path}/pulls"), &nowhere).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{refused}");
+
+    let pull = format!("{path}/pulls/{}", pull["number"]);
+    eventually("it is found to be mergeable", || async {
+        (api.get(&pull).await.1["mergeable"] == true).then_some(())
+    })
+    .await;
+    let (status, merged) = api.post(&format!("{pull}/merge"), &json!({"Do": "squash"})).await;
+    assert_eq!(status, StatusCode::OK, "{merged}");
+    let (_, merged) = api.get(&pull).await;
+    assert_eq!(
+        (&merged["merged"], &merged["state"]),
+        (&json!(true), &json!("closed")),
+        "{merged}"
+    );
+    let file = target
+        .forge()
+        .read_file(&source(&repository, Some("main"), "x"), 10)
+        .await;
+    assert_eq!(file.expect("it was merged").as_ref(), b"x");
+}
+
+async fn a_deleted_repository_is_gone_and_its_name_free(target: &Target) {
+    let repository = target.create("gone").await;
+    target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    let api = target.systems.forge_api();
+    let (status, body) = api.delete(&api_path(&repository)).await;
+    assert_eq!((status, body), (StatusCode::NO_CONTENT, Value::Null));
+    let forge = target.forge();
+    let gone = forge.repository(&repository).await;
+    assert!(matches!(gone, Err(ScmError::NotFound { .. })), "{gone:?}");
+    let tree = forge.read_tree(&repository, "main", 1000).await;
+    assert!(matches!(tree, Err(ScmError::NotFound { .. })), "{tree:?}");
+    let (status, _) = api.delete(&api_path(&repository)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let again = forge
+        .create_repository(&new(&repository.name))
+        .await
+        .expect("the name is free");
+    assert!(again.empty);
+}
+
+/// A private repository is seen by its owner, and not there for a stranger.
+async fn private_repositories_are_hidden(target: &Target) {
+    let private = NewRepository {
+        private: true,
+        ..new(&fresh("private"))
+    };
+    let forge = target.forge();
+    let repository = forge
+        .create_repository(&private)
+        .await
+        .expect("it can be created")
+        .repository;
+    assert!(forge.repository(&repository).await.is_ok());
+    let address = format!("{}/api/v1{}", target.base_url, api_path(&repository));
+    let client = target.systems.http().build().expect("a client");
+    let answer = client.request(Method::GET, address).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+}
+
+fn api_path(repository: &Repository) -> String {
+    format!("/repos/{}/{}", repository.owner, repository.name)
+}
+
+/// All that goes through the port, by this address of the forge.
+pub async fn what_the_port_can_do(systems: Bench, base_url: &str) {
+    let target = Target::of(systems, base_url);
+    repositories_are_created_once_and_empty(&target).await;
+    files_and_trees_are_read(&target).await;
+    branch_names_with_slashes_are_found(&target).await;
+    an_alias_names_the_same_repository(&target).await;
+    one_webhook_is_kept(&target).await;
+    a_wrong_password_is_denied(&target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forge_keeps_the_contract() {
+    let systems = Bench::start().await;
+    let url = systems.forge.url.clone();
+    what_the_port_can_do(systems, &url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forge_keeps_what_actions_and_people_rely_on() {
+    let systems = Bench::start().await;
+    let url = systems.forge.url.clone();
+    let target = Target::of(systems, &url);
+    pushes_are_reported_and_signed(&target).await;
+    commits_carry_statuses(&target).await;
+    pull_requests_are_opened_once_and_merged(&target).await;
+    private_repositories_are_hidden(&target).await;
+    a_deleted_repository_is_gone_and_its_name_free(&target).await;
 }

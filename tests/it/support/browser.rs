@@ -1,6 +1,8 @@
 //! A browser without JavaScript: cookies, links, forms.
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Method, StatusCode};
 use scraper::{ElementRef, Html, Selector};
 use url::Url;
 
@@ -11,20 +13,75 @@ pub struct Browser {
     base: Url,
 }
 
+/// Server-sent events that are still coming.
+pub struct Stream {
+    answer: reqwest::Response,
+    received: String,
+}
+
+impl Stream {
+    /// Waits for an event whose data satisfies `check`, and answers the data; earlier ones are dropped.
+    pub async fn until(&mut self, what: &str, check: impl Fn(&str) -> bool) -> String {
+        let began = tokio::time::Instant::now();
+        loop {
+            while let Some((event, rest)) = self.received.split_once("\n\n") {
+                let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
+                let data: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
+                self.received = rest.to_owned();
+                if check(&data) {
+                    return data;
+                }
+            }
+            let chunk = tokio::time::timeout_at(began + super::PATIENCE, self.answer.chunk()).await;
+            let chunk = chunk.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+            let chunk = chunk.expect("the stream goes on").expect("the stream goes on");
+            self.received.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+}
+
 /// A page that was answered.
 #[derive(Debug)]
 pub struct Page {
     pub status: StatusCode,
     pub url: Url,
+    /// Where a redirect that was not followed leads.
+    pub sent_to: Option<Url>,
     pub html: String,
 }
 
 impl Browser {
-    pub fn new(base: &str) -> Self {
-        let client = super::http().cookie_store(true).build().expect("a client");
+    pub fn new(client: ClientBuilder, base: &str) -> Self {
+        let client = client.cookie_store(true).build().expect("a client");
         Self {
             client,
             base: base.parse().expect("a URL"),
+        }
+    }
+
+    /// One that follows redirects but to addresses that start with `end`: there it stops, and the page tells
+    /// where it was sent.
+    pub fn stopping_at(client: ClientBuilder, base: &str, end: &str) -> Self {
+        let end = end.to_owned();
+        let policy = Policy::custom(move |attempt| {
+            if attempt.url().as_str().starts_with(&end) {
+                attempt.stop()
+            } else {
+                attempt.follow()
+            }
+        });
+        Self::new(client.redirect(policy), base)
+    }
+
+    /// Opens a stream of server-sent events.
+    pub async fn follow(&self, target: &str) -> Stream {
+        let url = self.base.join(target).expect("a URL");
+        let request = self.client.get(url).header("accept", "text/event-stream");
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{}", answer.url());
+        Stream {
+            answer,
+            received: String::new(),
         }
     }
 
@@ -62,8 +119,10 @@ impl Browser {
 impl Page {
     async fn read(answer: reqwest::Response) -> Self {
         let (status, url) = (answer.status(), answer.url().clone());
+        let sent_to = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
         Self {
             status,
+            sent_to: sent_to.and_then(|place| url.join(place).ok()),
             url,
             html: answer.text().await.expect("a body"),
         }
@@ -73,6 +132,13 @@ impl Page {
         let document = Html::parse_document(&self.html);
         let selector = Selector::parse(selector).expect("a selector");
         document.select(&selector).map(read).collect()
+    }
+
+    /// The attribute of the first element that the selector finds; the page must have it.
+    pub fn attribute(&self, selector: &str, name: &str) -> String {
+        let found = self.select(selector, |element| element.value().attr(name).map(str::to_owned));
+        let found = found.into_iter().flatten().next();
+        found.unwrap_or_else(|| panic!("{} has no {selector} with {name}:\n{}", self.url, self.html))
     }
 
     pub fn has(&self, selector: &str) -> bool {

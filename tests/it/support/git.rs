@@ -1,6 +1,6 @@
 //! A person's checkout.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -8,15 +8,24 @@ use tempfile::TempDir;
 /// A clone of a repository in a temporary folder.
 pub struct Checkout {
     folder: TempDir,
+    /// The authority of the forge's certificate, where the machine does not know it.
+    authority: Option<PathBuf>,
 }
 
 impl Checkout {
     /// Clones over HTTP with a user name and password in the URL, as people type it.
-    pub fn clone(url: &str, username: &str, password: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let with_credentials = url.replacen("http://", &format!("http://{username}:{password}@"), 1);
-        run(folder.path(), &["clone", "--quiet", &with_credentials, "."]);
-        Self { folder }
+    pub fn clone(url: &str, username: &str, password: &str, authority: Option<&Path>) -> Self {
+        let checkout = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            authority: authority.map(Path::to_owned),
+        };
+        let with_credentials = url.replacen("://", &format!("://{username}:{password}@"), 1);
+        checkout.git(&["clone", "--quiet", &with_credentials, "."]);
+        checkout
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        git(self.path(), arguments, self.authority.as_deref())
     }
 
     pub fn path(&self) -> &Path {
@@ -33,15 +42,15 @@ impl Checkout {
 
     /// Commits everything and pushes; answers the commit.
     pub fn push(&self, message: &str) -> String {
-        run(self.path(), &["add", "--all"]);
-        run(self.path(), &["commit", "--quiet", "--message", message]);
-        run(self.path(), &["push", "--quiet"]);
-        run(self.path(), &["rev-parse", "HEAD"])
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+        self.git(&["push", "--quiet"]);
+        self.git(&["rev-parse", "HEAD"])
     }
 
     /// Ids of all commits, newest first.
     pub fn commits(&self) -> Vec<String> {
-        run(self.path(), &["log", "--format=%H"])
+        self.git(&["log", "--format=%H"])
             .lines()
             .map(ToOwned::to_owned)
             .collect()
@@ -49,22 +58,30 @@ impl Checkout {
 
     /// Paths of all files that are tracked, sorted.
     pub fn files(&self) -> Vec<String> {
-        run(self.path(), &["ls-files"]).lines().map(ToOwned::to_owned).collect()
+        self.git(&["ls-files"]).lines().map(ToOwned::to_owned).collect()
     }
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
+/// Runs git in a folder, with no configuration of this machine.
+pub fn git(folder: &Path, arguments: &[&str], authority: Option<&Path>) -> String {
+    let mut command = Command::new("git");
+    command
         .args(["-c", "user.name=A Person", "-c", "user.email=person@example.org"])
+        .args(["-c", "init.defaultBranch=main"])
         .args(arguments)
         .current_dir(folder)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .expect("git runs");
+        .env("GIT_CONFIG_SYSTEM", "/dev/null");
+    if let Some(authority) = authority {
+        command.env("GIT_SSL_CAINFO", authority);
+    }
+    let output = command.output().expect("git runs");
+    // Arguments may hold a password.
+    let shown = arguments.first().unwrap_or(&"");
     assert!(
         output.status.success(),
-        "git {arguments:?}: {}",
+        "git {shown}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()

@@ -1,33 +1,49 @@
 //! What the tests of the whole portal share: the systems around it, the program itself, and its clients.
 
+mod access;
 mod browser;
 mod database;
 mod git;
 mod platform;
 mod portal;
 mod proxy;
+mod recorder;
+mod swagger;
+mod systems;
 
-pub use browser::Browser;
+pub use access::{Access, Api};
+pub use browser::{Browser, Page, Stream};
 pub use database::Database;
-pub use git::Checkout;
-pub use platform::{Options, Platform};
+pub use git::{Checkout, git};
+pub use platform::{AnyPlatform, Options, Platform};
 pub use portal::Portal;
 pub use proxy::Cable;
+pub use recorder::{Exchange, Recorder};
+pub use swagger::Swagger;
+pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Asks again and again until `check` answers something; panics with `what` after half a minute. A bound for
-/// things that hang, not a measurement.
+/// A bound for things that hang, not a measurement.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until `check` answers something; panics with `what` after a minute.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = check().await {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A name that no earlier run has used.
+pub fn fresh(prefix: &str) -> String {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    format!("{prefix}-{}", &unique[..12])
 }
 
 /// A client of the tests' own: it may go anywhere, unlike those of the product.

@@ -1,14 +1,13 @@
 //! The portal with everything around it: the stand-ins, a database, golden paths in the forge.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use portico_sandbox::{Credentials, Sandbox};
-use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Browser, Cable, Database, Portal, eventually};
+use super::{Access, Cable, Database, Portal, RunningPlatform, Systems};
 
 const ADMIN: &str = Credentials::FORGE_ADMIN;
 const TOKEN: &str = "a-token-for-the-tests-of-this-folder";
@@ -33,8 +32,9 @@ impl Default for Options {
     }
 }
 
-/// Everything that is running. Dropping it ends it all.
+/// Everything that is running around the stand-ins. Dropping it ends it all.
 pub struct Platform {
+    access: Access,
     pub portal: Portal,
     pub sandbox: Sandbox,
     pub database: Database,
@@ -86,6 +86,7 @@ impl Platform {
         std::fs::write(&file, config.to_string()).expect("the configuration can be written");
         let portal = Portal::start(&url, &file).await;
         Self {
+            access: Access::new(&url, Systems::of(&sandbox, &url), TOKEN),
             portal,
             sandbox,
             database,
@@ -105,123 +106,46 @@ impl Platform {
         let url = self.portal.url.clone();
         self.portal = Portal::start(&url, &self.folder.path().join("app-config.yaml")).await;
     }
+}
 
-    /// A browser without JavaScript, logged in.
-    pub async fn user(&self, username: &str) -> Browser {
-        let browser = Browser::new(&self.portal.url);
-        let page = browser.log_in(username, &self.sandbox.credentials.user_password).await;
-        assert_eq!(page.status, StatusCode::OK, "{username} cannot log in: {}", page.html);
-        assert!(
-            page.url.as_str().starts_with(&self.portal.url),
-            "{username} ended on {}",
-            page.url
-        );
-        browser
+impl Deref for Platform {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
     }
+}
 
-    /// A browser that nobody has logged in with.
-    pub fn stranger(&self) -> Browser {
-        Browser::new(&self.portal.url)
-    }
+/// A platform of the test's own around the stand-ins, or the running one that `PORTICO_PLATFORM` names.
+pub enum AnyPlatform {
+    Started(Platform),
+    Running(Access),
+}
 
-    /// The portal's API, with the static token.
-    pub fn api(&self) -> Api {
-        Api {
-            base: format!("{}/api", self.portal.url),
-            authorization: format!("Bearer {TOKEN}"),
-        }
-    }
-
-    /// The forge's API, as its administrator.
-    pub fn forge(&self) -> Api {
-        use base64::Engine;
-        let credentials = format!("{ADMIN}:{}", self.sandbox.credentials.forge_password);
-        let credentials = base64::engine::general_purpose::STANDARD.encode(credentials);
-        Api {
-            base: format!("{}/api/v1", self.sandbox.urls.forge),
-            authorization: format!("Basic {credentials}"),
-        }
-    }
-
-    /// Argo CD's own API, with a session of its administrator.
-    pub async fn argocd(&self) -> Api {
-        let base = format!("{}/api/v1", self.sandbox.urls.argocd);
-        let stranger = Api {
-            base: base.clone(),
-            authorization: String::new(),
+impl AnyPlatform {
+    /// `options` are those of a platform that is started; a running one has golden paths already.
+    pub async fn start_with(options: Options) -> Self {
+        let Some(platform) = RunningPlatform::named() else {
+            return Self::Started(Platform::start_with(options).await);
         };
-        let login =
-            json!({"username": Credentials::ARGOCD_ADMIN, "password": self.sandbox.credentials.argocd_password});
-        let (status, session) = stranger.post("/session", &login).await;
-        assert_eq!(status, StatusCode::OK, "{session}");
-        Api {
-            base,
-            authorization: format!("Bearer {}", session["token"].as_str().expect("a token")),
-        }
+        let text = |key: &str| platform.endpoints[key].as_str().expect("an endpoint").to_owned();
+        let systems = Systems::of_platform(&platform).await;
+        Self::Running(Access::new(&text("portal"), systems, &text("apiToken")))
     }
 
-    /// Starts the golden path "Basic Deployment" and answers the id of the task.
-    pub async fn create(&self, name: &str) -> String {
-        let values = json!({"name": name, "owner": "admin", "description": "Says hello", "replicas": 2});
-        let body = json!({"templateRef": "template:default/basic-deployment", "values": values});
-        let (status, answer) = self.api().post("/scaffolder/v2/tasks", &body).await;
-        assert_eq!(status, StatusCode::CREATED, "{answer}");
-        answer["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// Waits for the end of a task, whatever it is, and answers the task.
-    pub async fn ended(&self, task: &str) -> Value {
-        let api = self.api();
-        eventually(&format!("task {task} ends"), || async {
-            let (_, answer) = api.try_get(&format!("/scaffolder/v2/tasks/{task}")).await?;
-            matches!(answer["status"].as_str(), Some("completed" | "failed" | "cancelled")).then_some(answer)
-        })
-        .await
-    }
-
-    /// All events of a task, in order.
-    pub async fn events(&self, task: &str) -> Vec<Value> {
-        let (status, events) = self.api().get(&format!("/scaffolder/v2/tasks/{task}/events")).await;
-        assert_eq!(status, StatusCode::OK, "{events}");
-        events.as_array().expect("a list").clone()
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
     }
 }
 
-/// A JSON API with its credentials.
-pub struct Api {
-    base: String,
-    authorization: String,
-}
+impl Deref for AnyPlatform {
+    type Target = Access;
 
-impl Api {
-    /// Status and body; `Null` for a body that is not JSON. `None` where nobody answers.
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
-        let client = super::http()
-            .timeout(Duration::from_secs(30))
-            .build()
-            .expect("a client");
-        let mut request = client
-            .request(method, format!("{}{path}", self.base))
-            .header("authorization", &self.authorization)
-            .header("content-type", "application/json");
-        if let Some(body) = body {
-            request = request.body(body.to_string());
+    fn deref(&self) -> &Access {
+        match self {
+            Self::Started(platform) => platform,
+            Self::Running(access) => access,
         }
-        let answer = request.send().await.ok()?;
-        let status = answer.status();
-        Some((status, answer.json().await.unwrap_or(Value::Null)))
-    }
-
-    pub async fn try_get(&self, path: &str) -> Option<(StatusCode, Value)> {
-        self.send(Method::GET, path, None).await
-    }
-
-    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
-        self.try_get(path).await.expect("an answer")
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
-        self.send(Method::POST, path, Some(body)).await.expect("an answer")
     }
 }
 

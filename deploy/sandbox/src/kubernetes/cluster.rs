@@ -73,6 +73,8 @@ impl Cluster {
             }),
         };
         cluster.prepare()?;
+        // As the real server, which knows nothing of what happened before it first listed.
+        cluster.lock().objects.forget();
         Ok(cluster)
     }
 

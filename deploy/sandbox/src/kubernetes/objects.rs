@@ -115,6 +115,12 @@ impl Objects {
         self.forgotten
     }
 
+    /// Forgets how everything came to be as it is now.
+    pub fn forget(&mut self) {
+        self.events.clear();
+        self.forgotten = self.version;
+    }
+
     /// One object.
     pub fn get(&self, key: &Key) -> Option<&Arc<Value>> {
         self.current.get(key)
