@@ -112,7 +112,7 @@ async fn empty_usual_and_failing() {
     // A description that is broken by a push.
     let password = &platform.sandbox.credentials.forge_password;
     let clone_url = format!("{}/giteaAdmin/hello.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
+    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password, None);
     checkout.edit("catalog-info.yaml", "metadata:", "metadata: [");
     checkout.push("Broken");
     window

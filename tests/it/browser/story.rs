@@ -73,7 +73,7 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     recorded(&other, "row", "Synced Healthy").await;
     let password = &platform.sandbox.credentials.forge_password;
     let clone_url = format!("{}/giteaAdmin/hello.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password);
+    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password, None);
     checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
     checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
     let commit = checkout.push("Three replicas");
