@@ -41,6 +41,7 @@ pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, R
 pub use state::{Location, LocationState, Registered};
 
 use crate::clock::Clock;
+use crate::ids::new_id;
 use crate::scm::{Repository, ScmError};
 use crate::web;
 
@@ -128,13 +129,13 @@ impl Catalog {
         on_repository: Option<OnRepository>,
     ) -> Self {
         Self(Arc::new(Inner {
+            news: live::News::new(new_id(&clock)),
             db,
             clock,
             sources,
             rules: Rules::new(&config),
             config,
             on_repository,
-            news: live::News::new(),
             wake: Notify::new(),
             ready: watch::Sender::new(false),
         }))

@@ -114,7 +114,7 @@ async fn listen(catalog: Catalog, stop: CancellationToken) {
             let mut listener = PgListener::connect_with(catalog.db()).await?;
             listener.listen_all([live::CHANGED, live::DUE]).await?;
             // What was announced while nobody listened is unknown: everything may have changed.
-            catalog.news().publish(Changed::read("[\"*\"]"));
+            catalog.news().publish(Changed::anything());
             loop {
                 // `None`: the connection was lost and made again.
                 match listener.try_recv().await? {
@@ -123,7 +123,7 @@ async fn listen(catalog: Catalog, stop: CancellationToken) {
                     }
                     Some(_) => catalog.wake_here(),
                     None => {
-                        catalog.news().publish(Changed::read("[\"*\"]"));
+                        catalog.news().publish(Changed::anything());
                         catalog.wake_here();
                     }
                 }

@@ -65,6 +65,8 @@ impl View {
 struct EntityPage {
     shell: Shell,
     view: View,
+    /// Where the news was before the entity was read.
+    since: String,
     /// Fragments of the About answer replace what has their id; those of the page do not.
     replace: bool,
     kind_label: String,
@@ -87,6 +89,7 @@ pub async fn show(
     shell: Shell,
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
+    let since = pages.catalog.news().position();
     let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
     for card in pages.cards.iter() {
@@ -97,6 +100,7 @@ pub async fn show(
         kind_label: plural(&view.entity_ref.kind),
         shell,
         view,
+        since,
         replace: false,
         cards,
         asides,

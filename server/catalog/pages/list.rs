@@ -57,6 +57,8 @@ struct Row {
 #[template(path = "catalog/list.html")]
 struct ListPage {
     shell: Shell,
+    /// Where the news was before the catalog was read.
+    since: String,
     asked: Asked,
     heading: String,
     facets: Vec<Facet>,
@@ -86,6 +88,7 @@ pub async fn list(
     shell: Shell,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Error> {
+    let since = pages.catalog.news().position();
     let asked = asked.clean();
     let db = pages.catalog.db();
     let owners = caller.ownership_refs();
@@ -174,6 +177,7 @@ pub async fn list(
     live.sort_unstable();
     live.dedup();
     page(&ListPage {
+        since,
         heading: heading(total, &kind),
         nothing_of_kind: format!("There are no {} in the catalog yet.", many(&kind)),
         unfiltered: Asked {
