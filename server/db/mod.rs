@@ -174,15 +174,21 @@ pub async fn check(db: &PgPool) -> Result<(), String> {
     queries::ping(db).await.map_err(|error| error.to_string())
 }
 
-/// True where the database could not be reached or is stopping or starting: the same may work in a moment.
+/// True where the server's disk is full.
+pub fn is_full(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("53100")
+}
+
+/// True where the database could not be reached, is stopping or starting, or lacks room: the same may work in a moment.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => true,
         // A connection that is cut in the middle of a message.
         sqlx::Error::Protocol(_) => true,
-        // Connection exceptions, too many connections, and a server that shuts down or starts.
+        // Connection exceptions, insufficient resources (too many connections, a full disk), and a server that shuts
+        // down or starts.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08") || matches!(code.as_ref(), "53300" | "57P01" | "57P02" | "57P03")
+            code.starts_with("08") || code.starts_with("53") || matches!(code.as_ref(), "57P01" | "57P02" | "57P03")
         }),
         _ => false,
     }

@@ -76,13 +76,22 @@ impl Error {
 
     /// Somewhere in the chain is a database that cannot be reached: the same request may work in a moment.
     pub fn database_is_away(&self) -> bool {
+        self.is_of_database(crate::db::is_away)
+    }
+
+    /// Somewhere in the chain is a database whose disk is full.
+    pub fn database_is_full(&self) -> bool {
+        self.is_of_database(crate::db::is_full)
+    }
+
+    fn is_of_database(&self, what: impl Fn(&sqlx::Error) -> bool) -> bool {
         let Self::Internal(source) = self else { return false };
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
         while let Some(error) = next {
             let of_database = error
                 .downcast_ref::<sqlx::Error>()
                 .or_else(|| error.downcast_ref::<Arc<sqlx::Error>>().map(Arc::as_ref));
-            if of_database.is_some_and(crate::db::is_away) {
+            if of_database.is_some_and(&what) {
                 return true;
             }
             next = error.source();
@@ -155,5 +164,44 @@ mod tests {
         assert_eq!(shared.status(), StatusCode::SERVICE_UNAVAILABLE);
         let ours = Error::internal(Wrapped(sqlx::Error::RowNotFound));
         assert_eq!(ours.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// What the server answers when its disk is full.
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not extend file: No space left on device")]
+    struct DiskFull;
+
+    impl sqlx::error::DatabaseError for DiskFull {
+        fn message(&self) -> &str {
+            "could not extend file: No space left on device"
+        }
+
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some("53100".into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn a_full_disk_passes_and_has_its_own_name() {
+        let full = Error::internal(Wrapped(sqlx::Error::Database(Box::new(DiskFull))));
+        assert_eq!(full.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(full.database_is_full());
+        assert!(!Error::internal(Wrapped(sqlx::Error::PoolTimedOut)).database_is_full());
     }
 }

@@ -129,6 +129,7 @@ fn json_body(error: &Error, status: StatusCode, asked: &Asked) -> Response {
     let message = match error {
         Error::Unauthenticated => "Missing or invalid credentials".to_owned(),
         Error::Invalid(fields) => fields.iter().map(field_text).collect::<Vec<_>>().join("; "),
+        Error::Internal(_) if error.database_is_full() => "The database's disk is full; make room on it".to_owned(),
         Error::Internal(_) if error.database_is_away() => "The database cannot be reached; try again".to_owned(),
         other => other.to_string(),
     };
@@ -206,6 +207,11 @@ fn human(error: &Error, status: StatusCode, asked: &Asked, shell: &Shell) -> Res
         Error::Upstream { system, hint, .. } => {
             return human_upstream(system, hint, error, status, asked, shell);
         }
+        Error::Internal(_) if error.database_is_full() => (
+            "The database has no room left",
+            "The disk of Portico's database is full, so nothing can be stored. Nothing was changed.",
+            "Make room on that disk, or tell the people who run this portal; then try again.",
+        ),
         Error::Internal(_) if away => (
             "The database is away",
             "Portico cannot reach its database, so this page cannot be shown. Nothing was changed.",

@@ -1,6 +1,8 @@
 //! The configuration that the portal is started with: the same file that a platform team would write.
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use portico_sandbox::{Credentials, Sandbox};
 use serde_json::{Value, json};
 
@@ -25,7 +27,18 @@ pub fn write(
     locations: &[String],
 ) -> Result<()> {
     let kubernetes_token = kubernetes_token(sandbox)?;
-    let config = content(remembered, ports, sandbox, database, locations, &kubernetes_token);
+    let authority = sandbox.ca_certificate();
+    let authority = std::fs::read(&authority).with_context(|| format!("cannot read {}", authority.display()))?;
+    let config = content(
+        remembered,
+        ports,
+        sandbox,
+        database,
+        locations,
+        &kubernetes_token,
+        // Not the file's name: the folder's may hold what the configuration takes for a variable.
+        &STANDARD.encode(authority),
+    );
     let text = serde_saphyr::to_string(&config).context("cannot write the configuration as YAML")?;
     folder.write_private(
         FILE,
@@ -40,6 +53,7 @@ fn content(
     database: &str,
     locations: &[String],
     kubernetes_token: &str,
+    authority: &str,
 ) -> Value {
     let address = format!("http://localhost:{}", ports.portal);
     let secrets = &sandbox.credentials;
@@ -108,7 +122,7 @@ fn content(
                 "url": sandbox.urls.kubernetes,
                 "authProvider": "serviceAccount",
                 "serviceAccountToken": kubernetes_token,
-                "caFile": sandbox.ca_certificate(),
+                "caData": authority,
                 "skipMetricsLookup": true,
             }] }],
         },

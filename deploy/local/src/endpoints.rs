@@ -1,6 +1,7 @@
 //! `endpoints.json`: where everything is and how scripts get in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -72,6 +73,15 @@ impl Endpoints {
         };
         folder.write_private(FILE, &format!("{}\n", serde_json::to_string_pretty(&endpoints)?))
     }
+}
+
+/// Speaks to what runs on this machine, so never through a proxy of the environment.
+pub fn here() -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .context("no HTTP client")
 }
 
 /// Somebody in the forge.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -32,10 +32,9 @@ pub const LOCAL: Owner = Owner {
     made: &[
         "app-config.local.yaml",
         "endpoints.json",
-        "kubeconfig",
-        "kubernetes-ca.crt",
         "logs",
         "postgres",
+        crate::portal::SCRATCH,
         "sandbox",
     ],
     how_to_stop: "stop it with Ctrl-C there, or use another folder with --data and --port",
@@ -110,6 +109,13 @@ impl Folder {
         let path = path
             .canonicalize()
             .with_context(|| format!("cannot use the data folder {}", path.display()))?;
+        if path.to_str().is_none() {
+            bail!(
+                "the name of the data folder {} is not UTF-8, but it must stand in files of configuration; choose another with --data",
+                path.display()
+            );
+        }
+        check_account(&path.join(owner.marker), &path)?;
         if !path.join(owner.marker).exists() && !is_empty_but_for_lock(&path)? {
             bail!(
                 "{} is neither empty nor a data folder of Portico; choose another with --data (nothing was changed)",
@@ -123,7 +129,12 @@ impl Folder {
             .write(true)
             .mode(0o600)
             .open(path.join(LOCK))
-            .with_context(|| format!("cannot write to the data folder {}", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot write to the data folder {}; choose another with --data",
+                    path.display()
+                )
+            })?;
         if let Err(error) = lock.try_lock() {
             match error {
                 std::fs::TryLockError::WouldBlock => {
@@ -170,9 +181,18 @@ impl Folder {
 
     /// The folder of logs, made if need be.
     pub fn logs(&self) -> Result<PathBuf> {
-        let logs = self.path.join("logs");
-        std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-        Ok(logs)
+        self.private_folder("logs")
+    }
+
+    /// A folder in it that only its owner may enter, made if need be.
+    pub fn private_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.path.join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
     }
 
     /// What earlier starts remembered, `None` on the first.
@@ -269,6 +289,23 @@ fn home_folder(variable: &str, below_home: &str) -> Result<PathBuf> {
     }
 }
 
+/// Whoever made the data folder must go on with it: files of two accounts in it lock both of them out.
+fn check_account(marker: &Path, folder: &Path) -> Result<()> {
+    let Ok(marker) = marker.metadata() else {
+        return Ok(());
+    };
+    // SAFETY: geteuid only reads.
+    let us = unsafe { libc::geteuid() };
+    if marker.uid() != us {
+        bail!(
+            "the data folder {} was made by another account (number {}, this one is {us}): start as that one, or choose another folder with --data (nothing was changed)",
+            folder.display(),
+            marker.uid()
+        );
+    }
+    Ok(())
+}
+
 fn is_empty_but_for_lock(path: &Path) -> Result<bool> {
     let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
     for entry in entries {
@@ -323,15 +360,42 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_another_account_is_left_alone() {
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        let marker = temporary.path().join(LOCAL.marker);
+        std::fs::write(&marker, "{}").expect("written");
+        check_account(&marker, temporary.path()).expect("our own");
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&marker, Some(4_000_000), None).is_ok() {
+            let error = Folder::open(temporary.path(), &LOCAL)
+                .err()
+                .expect("refused")
+                .to_string();
+            assert!(error.contains("made by another account (number 4000000"), "{error}");
+            assert!(!temporary.path().join(LOCK).exists());
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        let path = temporary.path().join(std::ffi::OsStr::from_bytes(b"bad\xff"));
+        // Some file systems do not even take such names.
+        if std::fs::create_dir(&path).is_ok() {
+            let error = Folder::open(&path, &LOCAL).err().expect("refused").to_string();
+            assert!(error.contains("is not UTF-8"), "{error}");
+        }
+    }
+
+    #[test]
     fn private_files_are_private() {
         use std::os::unix::fs::PermissionsExt;
+        let mode_of = |path: PathBuf| path.metadata().expect("there").permissions().mode() & 0o777;
         let temporary = tempfile::tempdir().expect("a temporary folder");
         let folder = Folder::open(temporary.path(), &LOCAL).expect("opened");
         folder.write_private("endpoints.json", "{}").expect("written");
-        let mode = std::fs::metadata(folder.path().join("endpoints.json"))
-            .expect("there")
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(mode_of(folder.path().join("endpoints.json")), 0o600);
+        assert_eq!(mode_of(folder.logs().expect("made")), 0o700);
     }
 }

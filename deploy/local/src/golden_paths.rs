@@ -36,6 +36,12 @@ pub fn resolve(given: &[PathBuf], source: Option<&Path>) -> Result<Vec<PathBuf>>
         let path = folder
             .canonicalize()
             .with_context(|| format!("there is no folder of golden paths {}", folder.display()))?;
+        if path.to_str().is_none() {
+            bail!(
+                "the name of {} is not UTF-8, but it must be remembered as text",
+                path.display()
+            );
+        }
         if !path.join(ENTRY).is_file() {
             bail!("{} has no {ENTRY}; the catalog begins to read there", path.display());
         }

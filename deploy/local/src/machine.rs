@@ -1,15 +1,22 @@
 //! Whether this machine can run what is wanted: tools, room on the disk, free ports.
 
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::progress::warn;
+
+const MEGABYTE: u64 = 1024 * 1024;
 /// Below this a first start would stop somewhere in the middle.
-const ROOM_NEEDED: u64 = 400 * 1024 * 1024;
+const ROOM_AT_FIRST: u64 = 400 * MEGABYTE;
+/// Below this a database that is there already soon cannot write any more.
+const ROOM_LATER: u64 = 64 * MEGABYTE;
 
 /// The five addresses of a data folder, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,18 +105,36 @@ pub fn check_tools() -> Result<()> {
 }
 
 /// Room for a database, repositories and logs.
-pub fn check_room(folder: &Path) -> Result<()> {
+pub fn check_room(folder: &Path, is_first: bool) -> Result<()> {
+    let needed = if is_first { ROOM_AT_FIRST } else { ROOM_LATER };
     let free =
         free_bytes(folder).with_context(|| format!("cannot ask how full the disk of {} is", folder.display()))?;
-    if free < ROOM_NEEDED {
+    if free < needed {
         bail!(
             "the disk of {} has {} MB left and {} MB are needed; make room, or choose another disk with --data",
             folder.display(),
-            free / 1024 / 1024,
-            ROOM_NEEDED / 1024 / 1024
+            free / MEGABYTE,
+            needed / MEGABYTE
         );
     }
     Ok(())
+}
+
+/// Says so when the disk becomes full: what fails then fails in many places, none of which knows why.
+pub async fn watch_room(folder: &Path) -> Infallible {
+    let mut is_short = false;
+    loop {
+        let free = free_bytes(folder).unwrap_or(u64::MAX);
+        if free < ROOM_LATER && !is_short {
+            warn(&format!(
+                "the disk of {} has {} MB left: what is made now may fail; make room",
+                folder.display(),
+                free / MEGABYTE
+            ));
+        }
+        is_short = free < ROOM_LATER;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
 }
 
 fn free_bytes(folder: &Path) -> Result<u64> {

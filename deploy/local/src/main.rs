@@ -26,6 +26,7 @@ enum Other {
 
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
+    postgres::relax_umask();
     // The certificates of everything that speaks TLS here are checked with ring. Only we could have set another.
     drop(rustls::crypto::ring::default_provider().install_default());
     let outcome = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,7 @@
 //! The portal as a process of its own: started, waited for, started again when it dies.
 
 use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,15 +11,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::processes::{self, Identity, Nursery};
+use crate::endpoints::here;
+use crate::processes::{self, Identity, Nursery, Pauses};
 use crate::progress::{Took, note, warn};
 
+/// Name of the folder of temporary files.
+pub const SCRATCH: &str = "scratch";
 /// How long the first start may take; migrations are in it.
 const PATIENCE: Duration = Duration::from_secs(120);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Who ran this long has not died of what killed the one before.
-const STEADY: Duration = Duration::from_secs(60);
 
 /// What is started and how it is watched.
 pub struct Portal {
@@ -69,7 +69,7 @@ impl Portal {
         // Nobody waits any more when the start was interrupted; `stop` then follows.
         let _ = ready.send(());
 
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         loop {
             let began = Instant::now();
             let status = tokio::select! {
@@ -79,19 +79,29 @@ impl Portal {
                     return Ok(());
                 }
             };
-            if began.elapsed() > STEADY {
-                pause = FIRST_PAUSE;
-            }
+            let mut pause = pauses.after(began.elapsed());
             warn(&format!(
-                "the portal ended with {status}; starting it again in {}",
+                "the portal ended with {status} (see {}); starting it again in {}",
+                self.log.display(),
                 Took(pause)
             ));
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            child = self.start(&nursery, Phase::Again).await?;
+            child = loop {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => return Ok(()),
+                }
+                match self.start(&nursery, Phase::Again).await {
+                    Ok(child) => break child,
+                    // A full disk, a program that is being built anew: it passes.
+                    Err(error) => {
+                        pause = pauses.after(Duration::ZERO);
+                        warn(&format!(
+                            "the portal does not start: {error:#}; trying again in {}",
+                            Took(pause)
+                        ));
+                    }
+                }
+            };
             note(
                 "Restarted",
                 &format!("the portal, process {}", child.id().unwrap_or_default()),
@@ -100,6 +110,7 @@ impl Portal {
     }
 
     async fn start(&self, nursery: &Nursery, phase: Phase) -> Result<Child> {
+        let scratch = self.empty_scratch()?;
         let mut command = Command::new(&self.program);
         // Its database stands in the configuration; a variable for somebody else must not confuse anything.
         command
@@ -107,8 +118,14 @@ impl Portal {
             .arg("--config")
             .arg(&self.config)
             .env_remove("DATABASE_URL")
+            .env("TMPDIR", scratch)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .kill_on_drop(true);
+        // A proxy of the environment is for the world; all that this portal speaks to runs here.
+        let direct = without_proxy(std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).ok());
+        for name in ["NO_PROXY", "no_proxy"] {
+            command.env(name, &direct);
+        }
         let child = nursery.start(command, libc::SIGTERM, &self.log).await?;
         if let Some(pid) = child.id() {
             (self.started)(Identity::of(pid), phase)?;
@@ -116,11 +133,25 @@ impl Portal {
         Ok(child)
     }
 
+    /// The folder for the portal's temporary files, beside its configuration. Only one portal runs at a time, so what
+    /// is there belongs to one that was killed.
+    fn empty_scratch(&self) -> Result<PathBuf> {
+        let scratch = self.config.with_file_name(SCRATCH);
+        match std::fs::remove_dir_all(&scratch) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot empty {}", scratch.display()));
+            }
+            _ => {}
+        }
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&scratch)
+            .with_context(|| format!("cannot make {}", scratch.display()))?;
+        Ok(scratch)
+    }
+
     async fn first_time(&self, child: &mut Child, log_from: u64) -> Result<()> {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(5))
-            .build()
-            .context("no HTTP client")?;
+        let client = here()?;
         let deadline = Instant::now() + PATIENCE;
         let mut last = "it does not answer".to_owned();
         loop {
@@ -156,4 +187,28 @@ impl Portal {
 
 async fn end(child: &mut Child) {
     processes::end(child, libc::SIGTERM, Duration::from_secs(15)).await;
+}
+
+/// The hosts that are reached without a proxy: those of the user, and this machine.
+fn without_proxy(given: Option<String>) -> String {
+    const HERE: &str = "localhost,127.0.0.1";
+    match given.filter(|given| !given.trim().is_empty()) {
+        Some(given) => format!("{given},{HERE}"),
+        None => HERE.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        assert_eq!(without_proxy(None), "localhost,127.0.0.1");
+        assert_eq!(without_proxy(Some(String::new())), "localhost,127.0.0.1");
+        assert_eq!(
+            without_proxy(Some("corp.example".into())),
+            "corp.example,localhost,127.0.0.1"
+        );
+    }
 }

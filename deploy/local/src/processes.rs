@@ -64,6 +64,32 @@ fn start_time(line: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
+/// Pauses before the next start of a program that keeps ending: longer from time to time, short again for one that
+/// ran steadily.
+pub struct Pauses {
+    next: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Pauses {
+        Pauses { next: Self::FIRST }
+    }
+}
+
+impl Pauses {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(30);
+    /// Who ran this long has not died of what ended the one before.
+    const STEADY: Duration = Duration::from_secs(60);
+
+    /// The pause after a run of this length.
+    pub fn after(&mut self, ran: Duration) -> Duration {
+        let pause = if ran > Self::STEADY { Self::FIRST } else { self.next };
+        self.next = (pause * 2).min(Self::LONGEST);
+        pause
+    }
+}
+
 /// Sends a signal. A process that is gone already is no error.
 pub fn send(pid: u32, signal: libc::c_int) {
     if let Ok(pid) = libc::pid_t::try_from(pid) {
@@ -221,6 +247,19 @@ mod tests {
             }
             .runs()
         );
+    }
+
+    #[test]
+    fn pauses_grow_until_a_steady_run() {
+        let mut pauses = Pauses::default();
+        let short = Duration::from_secs(1);
+        assert_eq!(pauses.after(short), Pauses::FIRST);
+        assert_eq!(pauses.after(short), Pauses::FIRST * 2);
+        for _ in 0..20 {
+            pauses.after(short);
+        }
+        assert_eq!(pauses.after(short), Pauses::LONGEST);
+        assert_eq!(pauses.after(Duration::from_secs(61)), Pauses::FIRST);
     }
 
     #[test]

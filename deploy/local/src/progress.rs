@@ -1,5 +1,6 @@
 //! What the terminal shows: one line a piece of work, a verb, what it was, how long it took.
 
+use std::fmt::Arguments;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,7 @@ impl Step {
     pub fn begin(verb: &str, what: &str) -> Step {
         let shown = std::io::stderr().is_terminal();
         if shown {
-            eprint!("{} {what}…", paint(verb, "1;36"));
-            flush();
+            show(format_args!("{} {what}…", paint(verb, "1;36")));
         }
         Step {
             began: Instant::now(),
@@ -29,13 +29,16 @@ impl Step {
     /// Ends the step: "Started Postgres 17.2 in 0.4s". `verb` is in the past tense.
     pub fn done(mut self, verb: &str, what: &str) {
         self.erase();
-        eprintln!("{} {what} in {}", paint(verb, "1;32"), Took(self.began.elapsed()));
+        show(format_args!(
+            "{} {what} in {}\n",
+            paint(verb, "1;32"),
+            Took(self.began.elapsed())
+        ));
     }
 
     fn erase(&mut self) {
         if self.shown && !self.settled {
-            eprint!("\r\x1b[2K");
-            flush();
+            show(format_args!("\r\x1b[2K"));
         }
         self.settled = true;
     }
@@ -50,12 +53,12 @@ impl Drop for Step {
 
 /// A line that is no step: "Using PostgreSQL 17 of this machine".
 pub fn note(verb: &str, what: &str) {
-    eprintln!("{} {what}", paint(verb, "1;32"));
+    show(format_args!("{} {what}\n", paint(verb, "1;32")));
 }
 
 /// A line that asks for attention, without being the end.
 pub fn warn(what: &str) {
-    eprintln!("{} {what}", paint("Warning", "1;33"));
+    show(format_args!("{} {what}\n", paint("Warning", "1;33")));
 }
 
 /// The one line of a failure. The chain of causes is joined, so that no trace is needed to understand it.
@@ -72,7 +75,8 @@ pub fn fail(error: &anyhow::Error) {
         }
         text.push_str(&cause);
     }
-    eprintln!("{}: {text}", if colours() { "\x1b[1;31merror\x1b[0m" } else { "error" });
+    let error = if colours() { "\x1b[1;31merror\x1b[0m" } else { "error" };
+    show(format_args!("{error}: {text}\n"));
 }
 
 fn paint(verb: &str, colour: &str) -> String {
@@ -87,9 +91,17 @@ fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn flush() {
-    // A terminal that is gone takes no more lines; the work goes on without it.
-    drop(std::io::stderr().flush());
+/// What somebody may want to copy or to pipe: not progress but the result.
+pub fn result(text: &str) {
+    // See `show`.
+    drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// A terminal that was closed takes no more lines. The work goes on without it, and above all an orderly stop:
+/// `eprintln!` would panic.
+fn show(text: Arguments<'_>) {
+    let mut terminal = std::io::stderr().lock();
+    drop(terminal.write_fmt(text).and_then(|()| terminal.flush()));
 }
 
 /// A duration in the words of a progress line: "0.4s", "12s", "3m 05s".

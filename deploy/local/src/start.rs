@@ -17,7 +17,7 @@ use crate::machine::{self, Ports};
 use crate::portal::{Phase, Portal};
 use crate::postgres::{self, Cluster, Durability, Foreign};
 use crate::processes::{Nursery, log_length, open_log};
-use crate::progress::{Step, note, warn};
+use crate::progress::{Step, note, result, warn};
 use crate::{golden_paths, program, secrets};
 
 const DEFAULT_PORT: u16 = 7007;
@@ -76,6 +76,7 @@ pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<()> {
                 ended.context("the portal's watch failed").and_then(|ended| ended)
             }
             () = stop.cancelled() => Ok(()),
+            never = machine::watch_room(folder.path()) => match never {},
         },
         (outcome, _) => outcome,
     };
@@ -84,20 +85,28 @@ pub async fn run(arguments: Arguments, stop: CancellationToken) -> Result<()> {
 }
 
 async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Running) -> Result<()> {
-    let earlier_port = if arguments.reset { reset(folder).await? } else { None };
+    // First of all: who waits for it must not read what a start left behind that was killed.
     folder.remove(endpoints::FILE)?;
+    let earlier_port = if arguments.reset { reset(folder).await? } else { None };
     machine::check_tools()?;
-    machine::check_room(folder.path())?;
-    let mut remembered: Remembered = match folder.remembered()? {
+    let earlier: Option<Remembered> = folder.remembered()?;
+    let is_first = earlier.is_none();
+    machine::check_room(folder.path(), is_first)?;
+    let mut remembered = match earlier {
         Some(remembered) => remembered,
         None => first_start(arguments.port.or(earlier_port))?,
     };
     let ports = ports(arguments, &remembered, folder)?;
-    folder.remember(&remembered)?;
     end_earlier_portal(&remembered).await;
+    // Nothing is remembered until it is sure that something will be made: a first start that was refused is free to
+    // take other ports the next time.
     machine::check_free(
         &ports.named(),
-        "use another data folder with --data DIR --port N (N to N+4 must be free)",
+        if is_first {
+            "choose others with --port N (N to N+4 must be free)"
+        } else {
+            "use another data folder with --data DIR --port N (N to N+4 must be free)"
+        },
     )?;
     let source = program::source();
     let paths = golden_paths::resolve(&arguments.golden_paths, source.as_deref())?;
@@ -108,7 +117,7 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
 
     let step = Step::begin("Starting", "forge, identity provider, Kubernetes API and Argo CD");
     let portal_url = format!("http://localhost:{}", ports.portal);
-    let mut options = Options::new(folder.path().join("sandbox"), &portal_url);
+    let mut options = Options::new(folder.private_folder("sandbox")?, &portal_url);
     options.listen = portico_sandbox::Ports {
         forge: ports.forge,
         kubernetes: ports.kubernetes,
@@ -130,7 +139,7 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
         username: Credentials::FORGE_ADMIN,
         password: &sandbox.credentials.forge_password,
     };
-    let client = reqwest::Client::new();
+    let client = endpoints::here()?;
     remembered.forge_token = forge_token(&client, &sandbox.urls.forge, account, &remembered.forge_token).await?;
     folder.remember(&remembered)?;
     app_config::write(folder, &remembered, ports, sandbox, &database, &locations)?;
@@ -375,14 +384,14 @@ fn farewell(folder: &Folder, endpoints: &Endpoints) {
         })
         .collect();
     note("Ready", &endpoints.portal);
-    println!(
+    result(&format!(
         "\n  Portico   {}\n{users}\n  Forge     {}\n    {:<12} {}\n\n  Data and logs are in {}\n  Ctrl-C stops all of it; the data stays, --reset starts anew.",
         endpoints.portal,
         endpoints.forge.url,
         endpoints.forge.username,
         endpoints.forge.password,
         folder.path().display()
-    );
+    ));
 }
 
 impl Running {

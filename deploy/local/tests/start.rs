@@ -19,7 +19,8 @@ async fn a_platform_from_its_first_start_to_its_reset() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // As root, Postgres runs as another account, which must be able to pass.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("changed");
-    let data = folder.path().join("data");
+    // A name that shells, URLs, lists and configurations each read in their own way.
+    let data = folder.path().join("my data, ${HOME} + more");
     let port = free_ports();
 
     // The first start.
@@ -31,6 +32,13 @@ async fn a_platform_from_its_first_start_to_its_reset() {
     works(&first).await;
     assert_private(&data.join("endpoints.json"));
     assert_private(&data.join("app-config.local.yaml"));
+    let psql = Command::new("psql")
+        .arg(text(&first, "/database"))
+        .args(["-c", "SELECT 1"])
+        .output();
+    if let Ok(psql) = psql {
+        assert!(psql.status.success(), "{}", String::from_utf8_lossy(&psql.stderr));
+    }
 
     // Who starts it twice, or wants other ports, is told.
     let (status, text) = Platform::start(&data, &[]).end().await;
@@ -43,13 +51,18 @@ async fn a_platform_from_its_first_start_to_its_reset() {
         "{text}"
     );
 
-    // The portal dies.
+    // A first start that was refused has not decided on ports.
+    assert!(!folder.path().join("other/portico-local.json").exists());
+
+    // The portal dies, and leaves files behind.
     let pid = first["portalPid"].as_u64().expect("a process");
+    std::fs::write(data.join("scratch/left-behind"), "").expect("written");
     signal(pid, "KILL");
     let again = platform
         .endpoints_where(|endpoints| endpoints["portalPid"] != first["portalPid"])
         .await;
     works(&again).await;
+    assert!(!data.join("scratch/left-behind").exists());
 
     // Ctrl-C, twice.
     platform.interrupt();
@@ -107,6 +120,8 @@ impl Platform {
             .arg(data)
             .args(arguments)
             .env_remove("DATABASE_URL")
+            // A proxy that is not there: nothing of a platform goes through it.
+            .env("http_proxy", "http://127.0.0.1:9")
             .env("SQLX_OFFLINE", "true");
         // Tests of the whole workspace have built it. Otherwise portico-local does.
         let portal = program.with_file_name("portico");
@@ -181,16 +196,18 @@ impl Drop for Platform {
     }
 }
 
+fn text(endpoints: &Value, pointer: &str) -> String {
+    endpoints
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .expect(pointer)
+        .to_owned()
+}
+
 /// Everything that `endpoints.json` names answers.
 async fn works(endpoints: &Value) {
     let client = reqwest::Client::new();
-    let text = |pointer: &str| {
-        endpoints
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .expect(pointer)
-            .to_owned()
-    };
+    let text = |pointer: &str| text(endpoints, pointer);
 
     eventually("the portal is ready", || async {
         let answer = client

@@ -7,6 +7,17 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+/// As root: folders that we make must let the account of Postgres pass, and a strict umask would shut it out. What is
+/// private has its own mode from the moment it is made.
+pub fn relax_umask() {
+    // SAFETY: neither call has memory to misuse.
+    unsafe {
+        if libc::geteuid() == 0 {
+            libc::umask(0o022);
+        }
+    }
+}
+
 /// An account of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {

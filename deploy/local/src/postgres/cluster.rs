@@ -1,12 +1,10 @@
 //! A private cluster: made once, reached by a Unix socket alone, recovered after any end.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::process::{Child, Command};
@@ -14,15 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
-use crate::processes::{self, Nursery};
-use crate::progress::{Step, warn};
-
-/// Superuser of the cluster and owner of its database; the socket's folder is what keeps others out.
-pub const USER: &str = "portico";
-/// The port is part of the socket's file name even where nothing listens on it.
-pub const SOCKET_PORT: u16 = 5432;
-/// `sockaddr_un` holds 108 bytes with the ending zero; `/.s.PGSQL.5432` takes 14 of them.
-const LONGEST_SOCKET_FOLDER: usize = 93;
+use super::socket::{self, PORT, USER, make_folder};
+use crate::processes::{self, Nursery, Pauses};
+use crate::progress::{Step, Took, warn};
 
 /// What an end without warning may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +51,11 @@ impl Place {
             .arg(&self.data)
             .current_dir(&self.home)
             .kill_on_drop(true);
-        let socket_setting = format!("unix_socket_directories={}", self.socket_folder.display());
+        // The setting is a list: what stands in quotes is one folder.
+        let socket_setting = format!(
+            "unix_socket_directories=\"{}\"",
+            self.socket_folder.to_string_lossy().replace('"', "\"\"")
+        );
         let mut settings = vec![
             "listen_addresses=",
             "unix_socket_permissions=0700",
@@ -95,7 +91,7 @@ impl Cluster {
         if major.is_none() {
             initialise(home, &data, &binaries, account.as_ref()).await?;
         }
-        let socket_folder = socket_folder(home, account.as_ref())?;
+        let socket_folder = socket::folder(home, account.as_ref())?;
         let place = Place {
             home: home.to_owned(),
             data,
@@ -145,18 +141,14 @@ impl Cluster {
     fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.place.socket_folder)
-            .port(SOCKET_PORT)
+            .port(PORT)
             .username(USER)
             .database(database)
     }
 
     /// A URL that Portico, `psql` and other programs with libpq's rules take: the folder of the socket is the host.
     pub fn url(&self, database: &str) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query
-            .append_pair("host", &self.place.socket_folder.to_string_lossy())
-            .append_pair("user", USER);
-        format!("postgres:///{database}?{}", query.finish())
+        socket::url(&self.place.socket_folder, database)
     }
 
     /// The folder of its socket, which is the host in the parts of a URL.
@@ -166,29 +158,36 @@ impl Cluster {
 
     /// Keeps it running until `stop`, then stops it: one that ends by itself is started again.
     pub async fn supervise(mut self, nursery: Nursery, stop: CancellationToken) {
+        let mut pauses = Pauses::default();
         loop {
+            let began = tokio::time::Instant::now();
             let status = tokio::select! {
                 status = self.child.wait() => status,
                 () = stop.cancelled() => return self.stop().await,
             };
             let reason = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let mut pause = pauses.after(began.elapsed());
             warn(&format!(
-                "Postgres ended with {reason} (see {}); starting it again",
-                self.place.log.display()
+                "Postgres ended with {reason} (see {}); starting it again in {}",
+                self.place.log.display(),
+                Took(pause)
             ));
-            loop {
+            self.child = loop {
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = tokio::time::sleep(pause) => {}
                     () = stop.cancelled() => return,
                 }
                 match self.place.launch(&nursery).await {
-                    Ok(child) => {
-                        self.child = child;
-                        break;
+                    Ok(child) => break child,
+                    Err(error) => {
+                        pause = pauses.after(Duration::ZERO);
+                        warn(&format!(
+                            "Postgres does not start: {error:#}; trying again in {}",
+                            Took(pause)
+                        ));
                     }
-                    Err(error) => warn(&format!("Postgres does not start: {error:#}")),
                 }
-            }
+            };
         }
     }
 
@@ -323,27 +322,10 @@ fn servers_of(data: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// A folder for the socket that only the account of Postgres (and root) may enter.
-fn socket_folder(home: &Path, account: Option<&Account>) -> Result<PathBuf> {
-    let folder = socket_place(home);
-    make_folder(&folder, account)?;
-    Ok(folder)
-}
-
-/// Beside the data, or below /tmp where that path is too long for a socket.
-fn socket_place(home: &Path) -> PathBuf {
-    let beside = home.join("socket");
-    if beside.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
-        return beside;
-    }
-    let digest = hex::encode(Sha256::digest(home.as_os_str().as_encoded_bytes()));
-    PathBuf::from(format!("/tmp/portico-{}", &digest[..12]))
-}
-
 /// Deletes a cluster that no server works in any more, with the folder of its socket.
 pub async fn delete(home: &Path) -> Result<()> {
     end_leftovers(&home.join("data")).await;
-    for folder in [socket_place(home), home.to_owned()] {
+    for folder in [socket::place(home), home.to_owned()] {
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot delete {}", folder.display()));
@@ -354,65 +336,9 @@ pub async fn delete(home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder for the account of Postgres alone. One that is there already must be exactly that: below /tmp
-/// somebody else may have been first.
-fn make_folder(folder: &Path, account: Option<&Account>) -> Result<()> {
-    let problem = || format!("cannot make {}", folder.display());
-    if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent).with_context(problem)?;
-    }
-    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => {
-            if let Some(account) = account {
-                account.own(folder)?;
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let metadata = folder.symlink_metadata().with_context(problem)?;
-            // SAFETY: geteuid only reads.
-            let owner = account.map_or_else(|| unsafe { libc::geteuid() }, Account::uid);
-            if metadata.is_dir() && metadata.uid() == owner && metadata.mode() & 0o077 == 0 {
-                return Ok(());
-            }
-            bail!(
-                "{} is there already and is not a private folder of {}; remove it",
-                folder.display(),
-                account.map_or("yours", |account| &account.name)
-            );
-        }
-        Err(error) => Err(error).with_context(problem),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_public_folder_is_not_taken_for_the_socket() {
-        use std::os::unix::fs::PermissionsExt;
-        let temporary = tempfile::tempdir().expect("a temporary folder");
-        let folder = temporary.path().join("socket");
-        make_folder(&folder, None).expect("made");
-        make_folder(&folder, None).expect("ours already");
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("changed");
-        let error = make_folder(&folder, None).expect_err("refused").to_string();
-        assert!(error.contains("not a private folder"), "{error}");
-    }
-
-    #[test]
-    fn long_paths_get_a_short_socket() {
-        let temporary = tempfile::tempdir().expect("a temporary folder");
-        let deep = temporary.path().join("a".repeat(90));
-        std::fs::create_dir(&deep).expect("made");
-        let folder = socket_folder(&deep, None).expect("a folder");
-        assert!(
-            folder.starts_with("/tmp") && folder.as_os_str().len() <= LONGEST_SOCKET_FOLDER,
-            "{folder:?}"
-        );
-        std::fs::remove_dir(&folder).expect("removed");
-    }
 
     #[test]
     fn versions_of_clusters_are_read() {

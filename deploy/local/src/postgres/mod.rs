@@ -5,11 +5,13 @@ mod binaries;
 mod cluster;
 mod foreign;
 mod run;
+mod socket;
 
-pub use account::Account;
-pub use cluster::{Cluster, Durability, SOCKET_PORT, USER, delete};
+pub use account::{Account, relax_umask};
+pub use cluster::{Cluster, Durability, delete};
 pub use foreign::Foreign;
 pub use run::{Arguments, run};
+pub use socket::{PORT as SOCKET_PORT, USER};
 
 use std::path::{Path, PathBuf};
 
