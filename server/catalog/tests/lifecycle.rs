@@ -13,7 +13,7 @@ struct Hand(Arc<Mutex<DateTime<Utc>>>);
 
 impl Hand {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Utc::now())))
+        Self(Arc::new(Mutex::new(Clock::system().now())))
     }
 
     fn clock(&self) -> Clock {
