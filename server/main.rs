@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use portico::clock::Clock;
 use portico::config::{self, Config};
-use portico::{app, db, telemetry};
+use portico::{app, catalog, db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A self-hosted developer portal that reads the files and speaks the APIs of Backstage.
@@ -24,10 +24,28 @@ enum Command {
     Serve(Files),
     /// Bring the database to this version, and end.
     Migrate(Files),
+    /// Commands about descriptions of entities.
+    Catalog {
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// Commands about the configuration.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum CatalogCommand {
+    /// Check descriptions of entities as the portal does when it reads them; ends with 1 where something is wrong.
+    ///
+    /// Each file is checked with all files that its Locations and substitutions name; in a folder, every
+    /// catalog-info.yaml. Addresses (https://…) are not read.
+    Validate {
+        /// A file such as catalog-info.yaml, or a folder.
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
     },
 }
 
@@ -46,7 +64,7 @@ struct Files {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("portico: {error:#}");
             ExitCode::FAILURE
@@ -54,14 +72,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // Fails only where a provider was chosen before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
         Command::Serve(files) => {
             telemetry::start();
             let config = load(&files)?;
-            runtime()?.block_on(serve(&config))
+            runtime()?.block_on(serve(&config))?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Migrate(files) => {
             telemetry::start();
@@ -69,7 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             runtime()?.block_on(async {
                 let pool = app::open_database(&config).await?;
                 db::migrate(&pool).await?;
-                Ok(())
+                Ok(ExitCode::SUCCESS)
             })
         }
         Command::Config {
@@ -80,7 +99,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
                 println!("warning: {warning}");
             }
             println!("The configuration can be used.");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Catalog {
+            command: CatalogCommand::Validate { paths },
+        } => {
+            let validation = runtime()?.block_on(catalog::validate_files(&paths))?;
+            print!("{validation}");
+            Ok(match validation.errors() {
+                0 => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            })
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Sessions;
+use crate::auth::{Sessions, UserTokens};
 use crate::catalog::{self, Catalog, EntityCard, ListColumn};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -92,10 +92,17 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let keys = Keys::load(&db, &clock, &settings::key_secrets(config)).await?;
     let outbound = Outbound::new(settings::allowed(config), &extra_certificates())?;
     let secure = config.app.base_url.scheme() == "https";
+    let tokens = UserTokens::new(
+        db.clone(),
+        clock.clone(),
+        keys.clone(),
+        format!("{}/api/auth", config.base_url()),
+        config.portico.admin_groups.clone(),
+    );
     let sessions = Sessions::new(
         db.clone(),
         clock.clone(),
-        settings::sessions(config, &outbound, &clock, secure),
+        settings::sessions(config, &outbound, &clock, tokens.clone(), secure),
     );
 
     let pool = db.clone();
@@ -189,6 +196,8 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
 
     let login = login::routes(LoginContext {
         sessions: sessions.clone(),
+        tokens,
+        catalog: catalog.clone(),
         keys,
         clock: clock.clone(),
         secure,

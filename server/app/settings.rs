@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::auth::{MachineToken, MachineTokens, Resolver, SessionsSettings};
-use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule};
+use crate::auth::{MachineToken, MachineTokens, Resolver, SessionsSettings, UserTokens};
+use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, Discovery, LocationMatch, Rule};
 use crate::clock::Clock;
-use crate::config::{CatalogRule, Config, Provider as ProviderConfig, Secret};
+use crate::config::{CatalogRule, Config, GiteaProvider, OrphanStrategy, Provider as ProviderConfig, Secret};
 use crate::gitops::{GitOpsSettings, InstanceSettings};
 use crate::identity::{Provider, ProviderSettings};
 use crate::keys::Keys;
@@ -23,6 +23,9 @@ use crate::scm::ForgejoConfig;
 const ENVIRONMENT: &str = "development";
 /// Locations are not polled more often, whatever the configuration says.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two scans of a provider that has no schedule.
+const SCAN_EVERY: Duration = Duration::from_secs(30 * 60);
+const FOR_EVER: chrono::TimeDelta = chrono::TimeDelta::days(365 * 1000);
 
 /// `backend.auth.keys`.
 pub(super) fn key_secrets(config: &Config) -> Vec<Secret> {
@@ -60,7 +63,13 @@ pub(super) fn allowed(config: &Config) -> Vec<Allowed> {
 }
 
 /// Sessions, machine tokens and providers.
-pub(super) fn sessions(config: &Config, outbound: &Outbound, clock: &Clock, secure: bool) -> SessionsSettings {
+pub(super) fn sessions(
+    config: &Config,
+    outbound: &Outbound,
+    clock: &Clock,
+    user_tokens: UserTokens,
+    secure: bool,
+) -> SessionsSettings {
     let tokens: Vec<MachineToken> = config
         .backend
         .auth
@@ -86,6 +95,7 @@ pub(super) fn sessions(config: &Config, outbound: &Outbound, clock: &Clock, secu
     SessionsSettings {
         admin_groups: config.portico.admin_groups.clone(),
         machine_tokens: MachineTokens::new(&tokens),
+        user_tokens,
         providers,
         secure,
     }
@@ -211,6 +221,33 @@ pub(super) fn catalog(config: &Config) -> CatalogConfig {
             .processing_interval
             .map(|interval| interval.0.max(SHORTEST_INTERVAL)),
         readonly: config.catalog.readonly,
+        discoveries: config.catalog.providers.gitea.iter().map(discovery).collect(),
+        orphan_grace: match config.catalog.orphan_strategy {
+            OrphanStrategy::Keep => FOR_EVER,
+            OrphanStrategy::Delete => {
+                chrono::TimeDelta::from_std(config.portico.orphan_grace_period.0).unwrap_or(FOR_EVER)
+            }
+        },
+        base_url: config.app.base_url.as_str().trim_end_matches('/').to_owned(),
+    }
+}
+
+fn discovery((id, provider): (&String, &GiteaProvider)) -> Discovery {
+    Discovery {
+        id: id.clone(),
+        host: provider.host.clone(),
+        organization: provider.organization.clone(),
+        branch: provider.branch.clone(),
+        catalog_path: provider
+            .catalog_path
+            .as_deref()
+            .unwrap_or("catalog-info.yaml")
+            .trim_matches('/')
+            .to_owned(),
+        frequency: provider
+            .schedule
+            .frequency
+            .map_or(SCAN_EVERY, |every| every.0.max(SHORTEST_INTERVAL)),
     }
 }
 

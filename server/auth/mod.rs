@@ -5,7 +5,9 @@ mod caller;
 mod queries;
 mod sessions;
 mod tokens;
+mod user_tokens;
 
 pub use caller::{Caller, Callers, User};
-pub use sessions::{Resolver, Sessions, SessionsSettings, SignInError};
+pub use sessions::{Resolver, Sessions, SessionsSettings, SignInError, bearer};
 pub use tokens::{MachineToken, MachineTokens};
+pub use user_tokens::{IssueError, IssuedToken, UserTokens};

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
-use super::queries::{self, Session};
-use super::{Caller, Callers, MachineTokens, User};
+use super::queries::sessions::{self as queries, Session};
+use super::{Caller, Callers, MachineTokens, User, UserTokens};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::identity::{IdentityError, Login, Person, Provider};
@@ -59,6 +59,7 @@ pub enum SignInError {
 pub struct SessionsSettings {
     pub admin_groups: Vec<String>,
     pub machine_tokens: MachineTokens,
+    pub user_tokens: UserTokens,
     /// Each with its way to name users.
     pub providers: Vec<(Provider, Resolver)>,
     /// The portal is reached by https.
@@ -74,6 +75,7 @@ struct Inner {
     clock: Clock,
     admin_groups: Vec<String>,
     machine_tokens: MachineTokens,
+    user_tokens: UserTokens,
     providers: BTreeMap<String, (Provider, Resolver)>,
     secure: bool,
 }
@@ -96,6 +98,7 @@ impl Sessions {
             clock,
             admin_groups: settings.admin_groups,
             machine_tokens: settings.machine_tokens,
+            user_tokens: settings.user_tokens,
             providers,
             secure: settings.secure,
         }))
@@ -111,8 +114,8 @@ impl Sessions {
         self.0.providers.get(id).map(|(provider, _)| provider)
     }
 
-    /// Starts a session for somebody who has just logged in; gives the cookie.
-    pub async fn start(&self, provider: &str, login: Login) -> Result<Cookie<'static>, SignInError> {
+    /// Starts a session for somebody who has just logged in; gives the cookie, and who it is.
+    pub async fn start(&self, provider: &str, login: Login) -> Result<(Cookie<'static>, Caller), SignInError> {
         let inner = &self.0;
         let now = inner.clock.now();
         let value = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
@@ -143,7 +146,7 @@ impl Sessions {
         };
         queries::delete_over(&inner.db, now, now - IDLE).await?;
         queries::insert(&inner.db, &hash(&value), &session, now, now + life).await?;
-        Ok(self.cookie(value, life))
+        Ok((self.cookie(value, life), self.caller(&session)))
     }
 
     /// Ends the request's session; gives the provider and the id token that end it there too.
@@ -292,7 +295,10 @@ impl Session {
 impl Callers for Sessions {
     async fn resolve(&self, headers: &HeaderMap) -> Result<Option<Caller>, sqlx::Error> {
         if let Some(token) = bearer(headers) {
-            return Ok(self.0.machine_tokens.find(token));
+            if let Some(machine) = self.0.machine_tokens.find(token) {
+                return Ok(Some(machine));
+            }
+            return Ok(self.0.user_tokens.verify(token).await?.map(Caller::User));
         }
         match self.cookie_value(headers) {
             Some(value) => Ok(self.session(value).await?.map(|session| self.caller(&session))),
@@ -301,7 +307,8 @@ impl Callers for Sessions {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -397,11 +404,18 @@ mod tests {
                 token: Secret::new("machine-token"),
                 subject: "script".into(),
             }]),
+            user_tokens: UserTokens::new(
+                db.clone(),
+                clock.clone(),
+                keys::Keys::fixed([7; 32], true),
+                "https://portal.test/api/auth".into(),
+                vec!["admin".into()],
+            ),
             providers: vec![],
             secure: true,
         };
         let sessions = Sessions::new(db.clone(), clock, settings);
-        let cookie = sessions.start("sso", login()).await.expect("a session");
+        let (cookie, _) = sessions.start("sso", login()).await.expect("a session");
         assert_eq!(cookie.name(), "__Host-portico-session");
         assert!(cookie.http_only().unwrap_or(false) && cookie.secure().unwrap_or(false));
         let headers = with_cookie(&cookie);

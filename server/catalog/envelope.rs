@@ -1,6 +1,7 @@
 //! The envelope that all kinds share: root keys, names, labels, annotations, tags, links, as the entity
 //! policies of `@backstage/catalog-model` 1.10.1 check it.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -96,6 +97,9 @@ pub fn check(entity: &mut Value) -> Vec<FieldFault> {
             format!("spec must be a mapping, not {}", type_name(spec)),
         ));
     }
+    for key in ["metadata", "spec"] {
+        case_twins(root.get(key), &mut vec![key.to_owned()], &mut faults);
+    }
     match root.get_mut("metadata") {
         Some(Value::Object(metadata)) => check_metadata(metadata, &mut faults),
         Some(other) => faults.push(FieldFault::at(
@@ -161,16 +165,34 @@ fn check_metadata(metadata: &mut Map<String, Value>, faults: &mut Vec<FieldFault
     });
     check_tags(metadata, faults);
     check_links(metadata, faults);
-    for key in metadata.keys() {
-        let same = |other: &&String| *other != key && other.to_lowercase() == key.to_lowercase();
-        if let Some(other) = metadata.keys().find(same)
-            && key < other
-        {
-            faults.push(FieldFault::at(
-                &["metadata", key],
-                format!("metadata.{key} and metadata.{other} differ only in case; one of them must go"),
-            ));
+}
+
+/// Filters ignore case, so keys of one mapping must not differ in it alone.
+fn case_twins(value: Option<&Value>, path: &mut Vec<String>, faults: &mut Vec<FieldFault>) {
+    match value {
+        Some(Value::Object(map)) => {
+            let mut seen: HashMap<String, &String> = HashMap::with_capacity(map.len());
+            for (key, value) in map {
+                path.push(key.clone());
+                if let Some(other) = seen.insert(key.to_lowercase(), key) {
+                    let place = path.join(".");
+                    faults.push(FieldFault {
+                        path: path.clone(),
+                        message: format!("{place} and {other} beside it differ only in case; one of them must go"),
+                    });
+                }
+                case_twins(Some(value), path, faults);
+                path.pop();
+            }
         }
+        Some(Value::Array(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                case_twins(Some(item), path, faults);
+                path.pop();
+            }
+        }
+        _ => {}
     }
 }
 
@@ -247,10 +269,10 @@ fn check_links(metadata: &Map<String, Value>, faults: &mut Vec<FieldFault>) {
                 format!("a link needs a complete url (https://…), got \"{address}\""),
             )),
         }
-        for key in ["title", "icon"] {
+        for (key, may_be_blank) in [("title", false), ("icon", false), ("type", true)] {
             match link.get(key) {
                 None => {}
-                Some(Value::String(text)) if !text.trim().is_empty() => {}
+                Some(Value::String(text)) if !text.trim().is_empty() || (may_be_blank && !text.is_empty()) => {}
                 Some(other) => faults.push(FieldFault::at(
                     &path,
                     format!("a link's {key} must be text that is not blank, not {other}"),
@@ -341,6 +363,8 @@ mod tests {
             ("/metadata/title", json!(""), &["metadata.title"]),
             ("/metadata/other", json!({"any": 1}), &[]),
             ("/metadata/Title", json!("x"), &[]),
+            ("/metadata/Name", json!("x"), &["metadata.Name"]),
+            ("/spec", json!({"a": [{"b": 1, "B": 2}]}), &["spec.a.0.B"]),
             ("/relations", json!([]), &["relations"]),
             ("/spec", json!([]), &["spec"]),
             ("/kind", json!("Comp onent"), &["kind"]),

@@ -1,10 +1,13 @@
 //! Which entities are asked for: one expression type, read from the two notations of the API and turned
 //! into SQL, with bound parameters, in `queries::search` alone.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Expressions nested deeper than this are refused.
 const MAX_DEPTH: usize = 20;
+
+/// Expressions of more conditions are refused.
+const MAX_CONDITIONS: usize = 1_000;
 
 /// A condition on an entity. Keys and values are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,41 +78,69 @@ impl Filter {
                 _ => Self::All(all),
             });
         }
-        Ok(match alternatives.len() {
-            0 => Self::everything(),
-            1 => alternatives.remove(0),
-            _ => Self::Any(alternatives),
-        })
+        match alternatives.len() {
+            0 => Ok(Self::everything()),
+            1 => alternatives.remove(0).bounded(),
+            _ => Self::Any(alternatives).bounded(),
+        }
     }
 
     /// Reads a predicate of a request body: `$all`, `$any`, `$not`, `{field: value}`, `{field: {$exists, $in,
     /// $hasPrefix, $contains}}` (`@backstage/filter-predicates`).
     pub fn from_predicate(value: &Value) -> Result<Self, FilterError> {
-        predicate(value, 0)
+        predicate(value, 0)?.bounded()
+    }
+
+    /// Itself, unless it has too many conditions to be answered.
+    fn bounded(self) -> Result<Self, FilterError> {
+        match self.conditions() {
+            0..=MAX_CONDITIONS => Ok(self),
+            many => Err(FilterError(format!(
+                "Invalid filter, it has {many} conditions; {MAX_CONDITIONS} are allowed"
+            ))),
+        }
+    }
+
+    fn conditions(&self) -> usize {
+        match self {
+            Self::All(inner) | Self::Any(inner) => inner.iter().map(Self::conditions).sum(),
+            Self::Not(inner) => inner.conditions(),
+            _ => 1,
+        }
     }
 }
 
+fn wrong(text: impl std::fmt::Display) -> FilterError {
+    FilterError(format!("Invalid query: {text}"))
+}
+
 fn predicate(value: &Value, depth: usize) -> Result<Filter, FilterError> {
-    let wrong = |text: String| FilterError(format!("Invalid query: {text}"));
     if depth > MAX_DEPTH {
-        return Err(wrong(format!("it is nested more than {MAX_DEPTH} deep")));
+        return Err(wrong(format_args!("it is nested more than {MAX_DEPTH} deep")));
     }
     let Value::Object(map) = value else {
-        return Err(wrong(format!("expected a mapping, got {value}")));
+        return Err(wrong(format_args!(
+            "expected a mapping such as {{\"kind\": …}}, got {value}"
+        )));
     };
     let list = |value: &Value| -> Result<Vec<Filter>, FilterError> {
         match value {
             Value::Array(items) => items.iter().map(|item| predicate(item, depth + 1)).collect(),
-            other => Err(wrong(format!("expected a list, got {other}"))),
+            other => Err(wrong(format_args!("expected a list, got {other}"))),
         }
     };
     let mut all = Vec::new();
     for (key, value) in map {
+        if key.starts_with('$') && map.len() > 1 {
+            return Err(wrong(format_args!(
+                "{key} must be the only key of its mapping; join conditions with $all"
+            )));
+        }
         all.push(match key.as_str() {
             "$all" => Filter::All(list(value)?),
             "$any" => Filter::Any(list(value)?),
             "$not" => Filter::Not(Box::new(predicate(value, depth + 1)?)),
-            key if key.starts_with('$') => return Err(wrong(format!("{key} is not an operator"))),
+            key if key.starts_with('$') => return Err(wrong(format_args!("{key} is not an operator"))),
             key => field(&key.to_lowercase(), value)?,
         });
     }
@@ -122,10 +153,14 @@ fn predicate(value: &Value, depth: usize) -> Result<Filter, FilterError> {
 fn primitive(value: &Value) -> Result<String, FilterError> {
     match value {
         Value::String(text) => Ok(text.to_lowercase()),
-        Value::Number(number) => Ok(number.to_string()),
+        Value::Number(_) => {
+            let mut number = value.clone();
+            super::yaml::plain_numbers(&mut number);
+            Ok(number.to_string())
+        }
         Value::Bool(flag) => Ok(flag.to_string()),
-        other => Err(FilterError(format!(
-            "Invalid query: expected text, a number, true or false, got {other}"
+        other => Err(wrong(format_args!(
+            "expected text, a number, true or false, got {other}"
         ))),
     }
 }
@@ -133,7 +168,7 @@ fn primitive(value: &Value) -> Result<String, FilterError> {
 fn primitives(value: &Value) -> Result<Vec<String>, FilterError> {
     match value {
         Value::Array(items) => items.iter().map(primitive).collect(),
-        other => Err(FilterError(format!("Invalid query: expected a list, got {other}"))),
+        other => Err(wrong(format_args!("expected a list, got {other}"))),
     }
 }
 
@@ -141,35 +176,37 @@ fn field(key: &str, value: &Value) -> Result<Filter, FilterError> {
     let Value::Object(operators) = value else {
         return Ok(with_values(key, vec![primitive(value)?]));
     };
-    let mut all = Vec::new();
-    for (operator, operand) in operators {
-        all.push(match operator.as_str() {
-            "$exists" => {
-                let exists = match key.strip_prefix("relations.") {
-                    Some(kind) => Filter::Relation(Some(kind.to_owned()), None),
-                    None => Filter::Exists(key.to_owned()),
-                };
-                match operand {
-                    Value::Bool(true) => exists,
-                    Value::Bool(false) => Filter::Not(Box::new(exists)),
-                    other => {
-                        return Err(FilterError(format!(
-                            "Invalid query: $exists takes true or false, not {other}"
-                        )));
-                    }
-                }
+    // Of several operators the field obeys one; $all joins conditions.
+    let first = ["$exists", "$in", "$contains", "$hasPrefix"]
+        .into_iter()
+        .find_map(|name| operators.get_key_value(name))
+        .or_else(|| operators.iter().next());
+    let Some((operator, operand)) = first else {
+        return Err(wrong(format_args!("{key} has no operator")));
+    };
+    Ok(match (operator.as_str(), operand) {
+        ("$exists", Value::Bool(wanted)) => {
+            let exists = match key.strip_prefix("relations.") {
+                Some(kind) => Filter::Relation(Some(kind.to_owned()), None),
+                None => Filter::Exists(key.to_owned()),
+            };
+            match wanted {
+                true => exists,
+                false => Filter::Not(Box::new(exists)),
             }
-            "$in" => with_values(key, primitives(operand)?),
-            "$hasPrefix" => Filter::Prefix(key.to_owned(), primitive(operand)?),
-            "$contains" if key == "relations" => relation(operand)?,
-            "$contains" => with_values(key, vec![primitive(operand)?]),
-            other => return Err(FilterError(format!("Invalid query: {other} is not an operator"))),
-        });
-    }
-    Ok(match all.len() {
-        1 => all.remove(0),
-        0 => return Err(FilterError(format!("Invalid query: {key} has no operator"))),
-        _ => Filter::All(all),
+        }
+        ("$exists", other) => return Err(wrong(format_args!("$exists takes true or false, not {other}"))),
+        ("$in", _) => with_values(key, primitives(operand)?),
+        ("$hasPrefix", Value::String(prefix)) => Filter::Prefix(key.to_owned(), prefix.to_lowercase()),
+        ("$hasPrefix", other) => return Err(wrong(format_args!("$hasPrefix takes text, not {other}"))),
+        ("$contains", Value::Object(target)) if key == "relations" => relation(target)?,
+        ("$contains", Value::Object(_)) => {
+            return Err(wrong(format_args!(
+                "$contains takes a mapping for relations only, not for {key}"
+            )));
+        }
+        ("$contains", _) => with_values(key, vec![primitive(operand)?]),
+        (other, _) => return Err(wrong(format_args!("{other} is not an operator"))),
     })
 }
 
@@ -180,21 +217,38 @@ fn with_values(key: &str, values: Vec<String>) -> Filter {
     }
 }
 
-fn relation(value: &Value) -> Result<Filter, FilterError> {
-    let kind = value.get("type").map(primitive).transpose()?;
-    let targets = match value.get("targetRef") {
-        None => None,
-        Some(Value::Object(map)) => Some(match map.get("$in") {
-            Some(list) => primitives(list)?,
-            None => {
-                return Err(FilterError(
-                    "Invalid query: targetRef takes a text or {$in: […]}".to_owned(),
-                ));
+fn relation(target: &Map<String, Value>) -> Result<Filter, FilterError> {
+    let (mut kind, mut targets) = (None, None);
+    for (key, value) in target {
+        let texts = || -> Option<Vec<String>> {
+            let list = match value {
+                Value::String(text) => return Some(vec![text.to_lowercase()]),
+                Value::Object(map) if map.len() == 1 => map.get("$in")?.as_array()?,
+                _ => return None,
+            };
+            let texts: Option<Vec<String>> = list.iter().map(|item| Some(item.as_str()?.to_lowercase())).collect();
+            texts.filter(|texts| !texts.is_empty())
+        };
+        match (key.to_lowercase().as_str(), value) {
+            ("type", Value::String(text)) if kind.is_none() && !text.is_empty() => kind = Some(text.to_lowercase()),
+            ("targetref", _) if targets.is_none() => {
+                targets = Some(texts().ok_or_else(|| {
+                    wrong(format_args!(
+                        "targetRef takes text or {{\"$in\": [text, …]}}, not {value}"
+                    ))
+                })?);
             }
-        }),
-        Some(text) => Some(vec![primitive(text)?]),
-    };
-    Ok(Filter::Relation(kind, targets))
+            _ => {
+                return Err(wrong(format_args!(
+                    "$contains of relations takes a text type and a targetRef, once each; {key} is not one of them"
+                )));
+            }
+        }
+    }
+    match kind {
+        Some(kind) => Ok(Filter::Relation(Some(kind), targets)),
+        None => Err(wrong("$contains of relations needs a type")),
+    }
 }
 
 #[cfg(test)]
@@ -262,7 +316,23 @@ mod tests {
                     Some(vec!["group:default/g".to_owned()]),
                 )),
             ),
+            (json!({"x": {"$in": []}}), Some(key_in("x", &[]))),
+            (
+                json!({"x": {"$hasPrefix": "b", "$in": ["a"]}}),
+                Some(key_in("x", &["a"])),
+            ),
+            (json!({"x": 1.0}), Some(key_in("x", &["1"]))),
             (json!("text"), None),
+            (json!({"$all": [], "kind": "a"}), None),
+            (json!({"x": {"$hasPrefix": 1}}), None),
+            (json!({"x": {"$contains": {"a": 1}}}), None),
+            (json!({"x": {"$exists": "yes"}}), None),
+            (json!({"relations": {"$contains": {"targetRef": "a"}}}), None),
+            (json!({"relations": {"$contains": {"type": "a", "other": "b"}}}), None),
+            (
+                json!({"relations": {"$contains": {"type": "a", "targetRef": {"$in": []}}}}),
+                None,
+            ),
             (json!({"$nope": []}), None),
             (json!({"x": null}), None),
         ];
@@ -271,5 +341,7 @@ mod tests {
         }
         let deep = (0..100).fold(json!({"a": 1}), |inner, _| json!({ "$not": inner }));
         assert!(Filter::from_predicate(&deep).is_err());
+        let many: Vec<Value> = (0..2_000).map(|n| json!({"kind": n})).collect();
+        assert!(Filter::from_predicate(&json!({ "$any": many })).is_err());
     }
 }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
+mod analyze;
 mod ancestry;
 mod api;
 mod cards;
+mod discovery;
 mod entity;
 mod envelope;
 mod facets;
@@ -19,31 +21,42 @@ mod kinds;
 mod live;
 mod operations;
 mod pages;
+mod people;
 mod queries;
 mod read;
 mod refresh;
 mod rules;
 mod state;
+mod statuses;
+mod store;
+mod validate;
 mod yaml;
 
 #[cfg(test)]
 pub mod tests;
 
 pub use cards::{EntityCard, ListColumn};
+pub use discovery::{Discovery, Scanned};
 pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};
 pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
 pub use pages::router;
+pub use people::Person;
 pub use read::{Problem, Sources};
 pub use refresh::run;
 pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
 pub use state::{Location, LocationState, Registered};
+pub use store::Rival;
+pub use validate::{Validation, validate_files};
 
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scm::{Repository, ScmError};
 use crate::web;
+
+/// The annotation of entities whose source has disappeared.
+const ORPHAN: &str = "backstage.io/orphan";
 
 /// Told of each repository that a location touches for the first time.
 pub type OnRepository = Arc<dyn Fn(Repository) + Send + Sync>;

@@ -1,21 +1,18 @@
-//! Changes: register, read again, delete. Each stores what it read in one transaction.
-
-use std::collections::{HashMap, HashSet};
+//! Changes: register, read again, delete.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
-use super::queries::entities::NewEntity;
-use super::queries::locations::ReadState;
-use super::read::{self, Outcome, Problem};
-use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, facets, live, queries};
+use super::people::IDENTITY;
+use super::read::{self, Problem};
+use super::store::Rival;
+use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, live, queries};
 use crate::auth::Caller;
 use crate::ids::new_id;
 use crate::scm::{Repository, ScmError};
 
 /// Reads of another version of the program are not trusted to have found all there is to find.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The longest wait after failures that may pass by themselves.
 const LONGEST_BACKOFF_SECONDS: i64 = 600;
 
@@ -27,6 +24,11 @@ pub struct ReadReport {
     pub problems: Vec<Problem>,
     /// Nothing was read, as no commit changed.
     pub unchanged: bool,
+    /// Refs of entities that are new, different, gone, or stay although their source has disappeared.
+    pub added: Vec<String>,
+    pub changed: Vec<String>,
+    pub removed: Vec<String>,
+    pub orphaned: Vec<String>,
 }
 
 /// What to do where a location is registered already.
@@ -44,7 +46,8 @@ impl Catalog {
     /// A new location of whose file nothing can be used is not stored: `Invalid` says why. Where a part
     /// is usable, it is stored, and the problems are with it.
     pub async fn register(&self, actor: &str, target: &str) -> Result<Registered, CatalogError> {
-        let target = self.check_target(target)?;
+        self.writable()?;
+        let target = read::web_target(target)?;
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
         let started = self.clock().now();
         // Asked first, so that a forge that is away is told as such and may be tried again.
@@ -88,7 +91,8 @@ impl Catalog {
         target: &str,
         on_conflict: OnConflict,
     ) -> Result<Registered, CatalogError> {
-        let known = queries::locations::find_by_target(self.db(), "url", &self.check_target(target)?).await?;
+        self.writable()?;
+        let known = queries::locations::find_by_target(self.db(), "url", &read::web_target(target)?).await?;
         if known.is_some() && on_conflict == OnConflict::Reject {
             return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
         }
@@ -97,7 +101,7 @@ impl Catalog {
 
     /// Reads `target` and all below it without storing anything; problems are an error.
     pub async fn dry_run(&self, target: &str) -> Result<Registered, CatalogError> {
-        let target = self.check_target(target)?;
+        let target = read::web_target(target)?;
         self.head_of(&target).await?;
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
         let outcome = read::read(self.sources(), self.rules(), "url", &target, &[]).await;
@@ -122,20 +126,12 @@ impl Catalog {
         })
     }
 
-    fn check_target(&self, target: &str) -> Result<String, CatalogError> {
-        if self.config().readonly {
-            return Err(CatalogError::Forbidden(
+    fn writable(&self) -> Result<(), CatalogError> {
+        match self.config().readonly {
+            false => Ok(()),
+            true => Err(CatalogError::Forbidden(
                 "The catalog is read-only (catalog.readonly); locations come from the configuration.".to_owned(),
-            ));
-        }
-        let url = url::Url::parse(target.trim()).map_err(|error| {
-            CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
-        })?;
-        match ["http", "https"].contains(&url.scheme()) {
-            true => Ok(target.trim().to_owned()),
-            false => Err(CatalogError::Invalid(format!(
-                "\"{target}\" is not an http or https address; name the file by its address at the forge"
-            ))),
+            )),
         }
     }
 
@@ -152,9 +148,18 @@ impl Catalog {
             .await?
             .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id} any more.")))?;
         let started = self.clock().now();
-        if !force && self.is_unchanged(&location).await? {
+        if location.kind == IDENTITY {
+            return Err(CatalogError::Invalid(format!(
+                "{} is not read: people and groups come from it when they log in.",
+                location.target
+            )));
+        }
+        let since = started - self.config().orphan_grace;
+        let expired = queries::entities::has_expired(self.db(), id, since).await?;
+        if !force && !expired && self.is_unchanged(&location).await? {
             let now = self.clock().now();
-            queries::locations::store_unchanged(self.db(), id, now, self.next_read(now, 0)).await?;
+            let next = self.next_read(now, 0);
+            queries::locations::store_unchanged(self.db(), id, now, next, self.config().orphan_grace).await?;
             return Ok(ReadReport {
                 unchanged: true,
                 ..ReadReport::default()
@@ -196,7 +201,7 @@ impl Catalog {
 
     /// Reads again, now, every location in this repository (a push was reported).
     pub async fn refresh_repository(&self, repository: &Repository) -> Result<(), CatalogError> {
-        let mut failed = None;
+        let mut failed = self.discover_in(repository).await.err();
         for id in queries::locations::list_of_repository(self.db(), repository).await? {
             // One location must not keep the others from being read.
             if let Err(error) = self.read_location(id, true).await {
@@ -222,6 +227,11 @@ impl Catalog {
             .await?
             .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}.")))?;
         self.may_delete(caller, &location)?;
+        self.forget(id).await
+    }
+
+    /// Deletes a location and its entities, whoever asks for it.
+    pub(super) async fn forget(&self, id: Uuid) -> Result<(), CatalogError> {
         let mut transaction = self.db().begin().await?;
         let refs = queries::locations::delete(&mut transaction, id).await?;
         live::announce(&mut transaction, refs.clone()).await?;
@@ -231,7 +241,8 @@ impl Catalog {
 
     /// Gives a location another address and reads it.
     pub async fn move_location(&self, location: &LocationState, target: &str) -> Result<(), CatalogError> {
-        let target = self.check_target(target)?;
+        self.writable()?;
+        let target = read::web_target(target)?;
         self.head_of(&target).await?;
         let other = queries::locations::find_by_target(self.db(), "url", &target).await?;
         if other.is_some_and(|other| other.id != location.id) {
@@ -247,6 +258,13 @@ impl Catalog {
         let refuse = |reason: &str| Err(CatalogError::Forbidden(reason.to_owned()));
         match &location.registered_by {
             _ if self.config().readonly => refuse("The catalog is read-only (catalog.readonly)."),
+            _ if location.kind == IDENTITY => refuse(
+                "People and groups come from here when they log in; it goes when the provider leaves the configuration.",
+            ),
+            _ if location.discovered_by.is_some() => refuse(
+                "A provider of the configuration (catalog.providers) finds this location; remove the file from the \
+                 repository, or the provider from the configuration.",
+            ),
             _ if location.configured => {
                 refuse("This location is named in the configuration (catalog.locations); remove it there.")
             }
@@ -256,8 +274,21 @@ impl Catalog {
         }
     }
 
+    /// Names that this location keeps and others describe too.
+    pub async fn rivals(&self, id: Uuid) -> Result<Vec<Rival>, CatalogError> {
+        Ok(queries::locations::list_rivals(self.db(), id).await?)
+    }
+
+    /// Page of the forge for an address of a file, such as that of its raw content.
+    pub fn page_of(&self, url: &str) -> String {
+        match self.sources().locate(url) {
+            Ok(located) => located.forge.web_url(&located.source, false),
+            Err(_) => url.to_owned(),
+        }
+    }
+
     /// Names became free: whoever waits for them is read.
-    async fn free(&self, refs: &[String]) -> Result<(), CatalogError> {
+    pub(super) async fn free(&self, refs: &[String]) -> Result<(), CatalogError> {
         let waiting = queries::locations::wake_claims(self.db(), refs, self.clock().now()).await?;
         match waiting.is_empty() {
             true => Ok(()),
@@ -266,7 +297,7 @@ impl Catalog {
     }
 
     /// When a location is read next. `failures` counts reads in a row that may succeed by themselves later.
-    fn next_read(&self, now: DateTime<Utc>, failures: i32) -> DateTime<Utc> {
+    pub(super) fn next_read(&self, now: DateTime<Utc>, failures: i32) -> DateTime<Utc> {
         let seconds = match (failures, self.config().interval) {
             (0, Some(interval)) => {
                 let seconds = interval.as_secs_f64();
@@ -279,187 +310,6 @@ impl Catalog {
         };
         now + TimeDelta::seconds(seconds)
     }
-
-    /// Stores what a read brought, all of it or nothing.
-    async fn store(
-        &self,
-        location: &LocationState,
-        mut outcome: Outcome,
-        started: DateTime<Utc>,
-    ) -> Result<ReadReport, CatalogError> {
-        let now = self.clock().now();
-        let mut transaction = self.db().begin().await?;
-        match queries::locations::lock(&mut transaction, location.id, started).await? {
-            Some(false) => {}
-            // Another replica stored a read that began later: it saw at least what this one saw.
-            Some(true) => {
-                let refs = outcome
-                    .entities
-                    .iter()
-                    .map(|entity| entity.entity_ref.to_string())
-                    .collect();
-                return Ok(ReadReport {
-                    refs,
-                    problems: outcome.problems,
-                    unchanged: false,
-                });
-            }
-            None => {
-                return Err(CatalogError::NotFound(format!(
-                    "{} was removed while it was read.",
-                    location.target
-                )));
-            }
-        }
-        let refs: Vec<String> = outcome
-            .entities
-            .iter()
-            .map(|entity| entity.entity_ref.to_string())
-            .collect();
-        let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;
-
-        let mut claims = Vec::new();
-        let mut writes = Vec::new();
-        let mut relations = HashMap::new();
-        let rewrite = location.read_by.as_deref() != Some(VERSION);
-        for entity in outcome.entities.drain(..) {
-            let reference = entity.entity_ref.to_string();
-            let digest = hex::encode(Sha1::digest(entity.body.to_string()));
-            let id = match known.get(&reference) {
-                Some(other) if other.location_id != location.id => {
-                    claims.push((reference, entity.source, other.source.clone()));
-                    continue;
-                }
-                Some(same) if same.digest == digest && same.source == entity.source && !rewrite => continue,
-                Some(same) => same.id,
-                None => new_id(self.clock()),
-            };
-            relations.insert(reference, entity.relations);
-            writes.push(NewEntity {
-                id,
-                facets: facets::of(&entity.body, &id.to_string()),
-                entity_ref: entity.entity_ref,
-                body: entity.body,
-                digest,
-                source: entity.source,
-            });
-        }
-        writes.sort_by(|a, b| a.entity_ref.cmp(&b.entity_ref));
-        let written: HashSet<String> = queries::entities::upsert(&mut transaction, location.id, &writes, now)
-            .await?
-            .into_iter()
-            .collect();
-        for lost in writes
-            .iter()
-            .filter(|write| !written.contains(&write.entity_ref.to_string()))
-        {
-            claims.push((
-                lost.entity_ref.to_string(),
-                lost.source.clone(),
-                "another location".to_owned(),
-            ));
-        }
-        let mut changed: Vec<String> = written.iter().cloned().collect();
-        let mut origins = Vec::new();
-        let mut rows = Vec::new();
-        for write in writes
-            .iter()
-            .filter(|write| written.contains(&write.entity_ref.to_string()))
-        {
-            origins.push(write.id);
-            for relation in relations.remove(&write.entity_ref.to_string()).unwrap_or_default() {
-                changed.push(relation.source.to_string());
-                rows.push((
-                    write.id,
-                    relation.source.to_string(),
-                    relation.kind,
-                    relation.target.to_string(),
-                ));
-            }
-        }
-        queries::entities::replace_relations(&mut transaction, &origins, &rows).await?;
-
-        let current: HashSet<&String> = refs.iter().collect();
-        let kept: HashSet<String> = outcome.kept.iter().map(EntityRef::to_string).collect();
-        let gone: Vec<String> = known
-            .iter()
-            .filter(|(reference, known)| {
-                known.location_id == location.id && !current.contains(reference) && !kept.contains(*reference)
-            })
-            .map(|(reference, _)| reference.clone())
-            .collect();
-        queries::entities::delete(&mut transaction, location.id, &gone).await?;
-        changed.extend(gone.iter().cloned());
-
-        let mut problems = outcome.problems;
-        problems.extend(
-            claims
-                .iter()
-                .filter_map(|(reference, source, holder)| conflict(reference, source, holder)),
-        );
-        // Open pages say what is wrong with their entity's file.
-        if problems != location.problems {
-            let ours = known.iter().filter(|(_, known)| known.location_id == location.id);
-            changed.extend(ours.map(|(reference, _)| reference.clone()));
-        }
-        let temporary = problems.iter().any(|problem| problem.temporary);
-        let state = ReadState {
-            started_at: started,
-            now,
-            next_read_at: self.next_read(
-                now,
-                if temporary {
-                    location.failures.saturating_add(1)
-                } else {
-                    0
-                },
-            ),
-            read_by: VERSION,
-            problems: &problems,
-            claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
-        };
-        let before = queries::locations::list_repositories(&mut *transaction, location.id).await?;
-        queries::locations::store_read(&mut transaction, location.id, &state, &outcome.checked).await?;
-        live::announce(&mut transaction, changed).await?;
-        transaction.commit().await?;
-
-        let known: HashSet<&Repository> = before.iter().map(|checked| &checked.repository).collect();
-        let touched: HashSet<&Repository> = outcome.checked.iter().map(|checked| &checked.repository).collect();
-        for repository in touched.difference(&known) {
-            self.tell_repository((*repository).clone());
-        }
-        self.free(&gone).await?;
-        let lost: HashSet<&String> = claims.iter().map(|claim| &claim.0).collect();
-        Ok(ReadReport {
-            refs: refs
-                .iter()
-                .filter(|reference| !lost.contains(reference))
-                .cloned()
-                .collect(),
-            problems,
-            unchanged: false,
-        })
-    }
-}
-
-/// Two locations describe the same name: the first keeps it. The same file reached by two ways is no problem.
-fn conflict(reference: &str, source: &str, holder: &str) -> Option<Problem> {
-    if source == holder {
-        return None;
-    }
-    let (_, target) = source.split_once(':').unwrap_or(("", source));
-    Some(Problem {
-        source: target.to_owned(),
-        line: None,
-        column: None,
-        entity: Some(reference.to_owned()),
-        message: format!(
-            "{reference} exists already, described in {holder}, which keeps the name; rename one of them, or remove \
-             the location that should not have it"
-        ),
-        excerpt: String::new(),
-        temporary: false,
-    })
 }
 
 fn told(problems: &[Problem]) -> String {

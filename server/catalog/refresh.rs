@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::live::{self, Changed};
-use super::{Catalog, CatalogError, queries};
+use super::people::IDENTITY;
+use super::{Catalog, CatalogError, Discovery, queries};
 use crate::ids::new_id;
 
 /// Locations read at the same time.
@@ -49,11 +50,36 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
             tracing::warn!("some configured locations are not read yet; the portal starts without them");
         }
         catalog.set_ready();
-        work(&catalog, &stop).await;
+        let scans = catalog
+            .config()
+            .discoveries
+            .iter()
+            .map(|discovery| scan(&catalog, discovery, &stop));
+        tokio::join!(work(&catalog, &stop), futures::future::join_all(scans));
     };
     tokio::select! {
         () = stop.cancelled() => {}
         _ = async { tokio::join!(listening, reading) } => {}
+    }
+}
+
+/// Looks through a provider's repositories now and again.
+async fn scan(catalog: &Catalog, discovery: &Discovery, stop: &CancellationToken) {
+    loop {
+        match catalog.discover(discovery).await {
+            Ok(found) => tracing::info!(
+                provider = discovery.id,
+                repositories = found.repositories,
+                locations = found.locations,
+                "the repositories of a provider were looked through"
+            ),
+            Err(error) => {
+                tracing::warn!(provider = discovery.id, %error, "the repositories of a provider cannot be looked through");
+            }
+        }
+        if pause(stop, discovery.frequency).await {
+            return;
+        }
     }
 }
 
@@ -170,7 +196,7 @@ impl Catalog {
                 // Due later than the first read, which follows at once and sets the time anew.
                 queries::locations::set_configured(&mut transaction, location.id, now + LEASE).await?;
                 ids.push(location.id);
-            } else if location.configured {
+            } else if location.configured && !self.is_provided(&location) {
                 let refs = queries::locations::delete(&mut transaction, location.id).await?;
                 live::announce(&mut transaction, refs.clone()).await?;
                 freed.extend(refs);
@@ -179,5 +205,17 @@ impl Catalog {
         }
         queries::locations::wake_claims(self.db(), &freed, now).await?;
         Ok(ids)
+    }
+
+    /// Does a provider of the configuration still stand behind it?
+    fn is_provided(&self, location: &super::LocationState) -> bool {
+        match &location.discovered_by {
+            Some(mark) => self
+                .config()
+                .discoveries
+                .iter()
+                .any(|discovery| discovery.mark() == *mark),
+            None => location.kind == IDENTITY,
+        }
     }
 }

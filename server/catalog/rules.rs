@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use globset::Glob;
 use serde_json::Value;
+
+use super::Discovery;
 
 /// `catalog:` of the configuration.
 #[derive(Debug, Clone)]
 pub struct CatalogConfig {
     /// `catalog.locations`.
     pub locations: Vec<ConfiguredLocation>,
+    /// `catalog.providers.gitea`.
+    pub discoveries: Vec<Discovery>,
     /// `catalog.rules`; `None` allows Component, API and Location.
     pub rules: Option<Vec<Rule>>,
     /// `catalog.processingInterval`: each location is read again after one to one and a half of it;
@@ -17,15 +22,22 @@ pub struct CatalogConfig {
     pub interval: Option<Duration>,
     /// `catalog.readonly`: nothing is registered or deleted from within the portal.
     pub readonly: bool,
+    /// How long an entity stays whose source has disappeared; centuries for ever.
+    pub orphan_grace: TimeDelta,
+    /// `app.baseUrl`, for links from elsewhere; without a slash at the end.
+    pub base_url: String,
 }
 
 impl Default for CatalogConfig {
     fn default() -> Self {
         Self {
             locations: Vec::new(),
+            discoveries: Vec::new(),
             rules: None,
             interval: Some(Duration::from_secs(100)),
             readonly: false,
+            orphan_grace: TimeDelta::days(1),
+            base_url: String::new(),
         }
     }
 }
@@ -100,6 +112,14 @@ impl Rules {
             }
         }
         Self(rules)
+    }
+
+    /// Allows each of these kinds everywhere.
+    pub fn allowing<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(vec![Rule {
+            allow: kinds.into_iter().map(Allow::kind).collect(),
+            locations: None,
+        }])
     }
 
     /// May files below the registered location `kind:target` define this entity?

@@ -20,7 +20,7 @@ pub struct LocationState {
     pub id: Uuid,
     pub kind: String,
     pub target: String,
-    /// Named in the configuration.
+    /// Named in the configuration, or found by what it names.
     pub configured: bool,
     /// Who registered it, as [`crate::auth::Caller::actor`] names callers.
     pub registered_by: Option<String>,
@@ -42,6 +42,8 @@ pub struct LocationState {
     pub entities: i64,
     /// Commits at which its repositories were read.
     pub commits: Vec<String>,
+    /// The provider of the configuration that found it: `gitea:<id>`.
+    pub discovered_by: Option<String>,
 }
 
 impl LocationState {

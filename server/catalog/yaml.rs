@@ -35,6 +35,25 @@ impl Fault {
     }
 }
 
+/// Whole numbers are written without a point, as JavaScript does: `1.0` of a file is the number 1.
+pub fn plain_numbers(value: &mut Value) {
+    /// Beyond it a float does not tell whole numbers apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            if let Some(float) = number.as_f64()
+                && float.fract() == 0.0
+                && float.abs() <= EXACT
+            {
+                *value = Value::from(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(plain_numbers),
+        Value::Object(map) => map.values_mut().for_each(plain_numbers),
+        _ => {}
+    }
+}
+
 /// Splits a file into its documents and parses each. Documents without content (comments only) are left
 /// out. A file of more than [`MAX_DOCUMENTS`] is one fault.
 pub fn documents(text: &str) -> Vec<Document<'_>> {
@@ -81,11 +100,16 @@ fn parse(text: &str, line: usize) -> Result<Value, Fault> {
         let place = error.location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Fault {
-            message: error.without_snippet().to_string(),
+            message: without_place(&error.without_snippet().to_string()).to_owned(),
             line: place.map(|place| line + number(place.line()).max(1) - 1),
             column: place.map(|place| number(place.column()).max(1)),
         }
     })
+}
+
+/// The place that the parser tells is counted from the document's first line; ours from the file's.
+fn without_place(message: &str) -> &str {
+    message.find(" at line ").map_or(message, |end| &message[..end])
 }
 
 /// `---` at the start of a line always separates documents, even inside a block scalar (YAML 1.2, 9.1.2),
@@ -126,38 +150,73 @@ fn has_content(part: &str) -> bool {
 /// block-style document, found by indentation: good enough to point at, never needed to be right.
 /// Where a part of the path is missing, the deepest one that is there.
 pub fn find(text: &str, path: &[&str]) -> Option<(usize, usize)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let (mut from, mut parent): (usize, Option<usize>) = (0, None);
     let mut found = None;
     for key in path {
-        let mut level = None;
-        let mut hit = None;
-        for (index, line) in lines.iter().enumerate().skip(from) {
-            let trimmed = line.trim_start();
-            if trimmed.is_empty() || trimmed.starts_with('#') || line.starts_with("---") {
-                continue;
-            }
-            let depth = indent(line);
-            if parent.is_some_and(|parent| depth <= parent) {
-                break;
-            }
-            if depth != *level.get_or_insert(depth) {
-                continue;
-            }
-            let name = trimmed
-                .split_once(':')
-                .map(|(name, _)| name.trim().trim_matches(['"', '\'']));
-            if name == Some(*key) {
-                hit = Some((index, depth));
-                break;
-            }
-        }
+        let hit = match key.parse::<usize>() {
+            Ok(index) => item(&lines, from, parent, index),
+            Err(_) => entry(&lines, from, parent, key),
+        };
         let Some((index, depth)) = hit else { break };
         found = Some((index + 1, depth + 1));
-        (from, parent) = (index + 1, Some(depth));
+        parent = Some(depth);
+        from = index + 1;
+        if let Some(rest) = lines[index].trim_start().strip_prefix('-') {
+            // The first key of an item stands behind its dash.
+            lines[index] = format!("{} {rest}", " ".repeat(depth));
+            from = index;
+        }
     }
     found
+}
+
+/// Lines with content from `from` on, with their depth.
+fn contents(lines: &[String], from: usize) -> impl Iterator<Item = (usize, usize, &str)> {
+    lines.iter().enumerate().skip(from).filter_map(|(index, line)| {
+        let trimmed = line.trim_start();
+        let empty = trimmed.is_empty() || trimmed.starts_with('#') || line.starts_with("---");
+        (!empty).then_some((index, line.len() - trimmed.len(), trimmed))
+    })
+}
+
+/// Line and depth of a key below `parent`.
+fn entry(lines: &[String], from: usize, parent: Option<usize>, key: &str) -> Option<(usize, usize)> {
+    let mut level = None;
+    for (index, depth, text) in contents(lines, from) {
+        if parent.is_some_and(|parent| depth <= parent) {
+            return None;
+        }
+        if depth != *level.get_or_insert(depth) {
+            continue;
+        }
+        let name = text
+            .split_once(':')
+            .map(|(name, _)| name.trim().trim_matches(['"', '\'']));
+        if name == Some(key) {
+            return Some((index, depth));
+        }
+    }
+    None
+}
+
+/// Line and depth of an item of the list below `parent`; its dashes may stand as far left as the list's key.
+fn item(lines: &[String], from: usize, parent: Option<usize>, wanted: usize) -> Option<(usize, usize)> {
+    let mut level = None;
+    let mut count = 0;
+    for (index, depth, text) in contents(lines, from) {
+        let level = *level.get_or_insert(depth);
+        if depth < level || parent.is_some_and(|parent| depth < parent) || (depth == level && !text.starts_with('-')) {
+            return None;
+        }
+        if depth == level {
+            if count == wanted {
+                return Some((index, depth));
+            }
+            count += 1;
+        }
+    }
+    None
 }
 
 /// The lines around `line`, numbered, the line itself marked.
@@ -213,6 +272,13 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_lose_their_point() {
+        let mut value = json!({"a": [1.0, -2.0, 2.5, 1e3, 1e300], "b": 3});
+        plain_numbers(&mut value);
+        assert_eq!(value.to_string(), r#"{"a":[1,-2,2.5,1000,1e+300],"b":3}"#);
+    }
+
+    #[test]
     fn duplicate_keys_and_alias_bombs_are_refused() {
         let fault = documents("a: 1\nb: 2\na: 3\n")[0].value.clone().unwrap_err();
         assert_eq!(fault.line, Some(3));
@@ -244,6 +310,12 @@ mod tests {
         assert_eq!(find(text, &["metadata", "name"]), Some((4, 3)));
         assert_eq!(find(text, &["spec", "gone"]), Some((5, 1)));
         assert_eq!(find(text, &["gone"]), None);
+        let list = "spec:\n  steps:\n  - id: a\n    action: x\n  - id: b\n    input:\n      c: 1\n  more:\n    - z\n";
+        assert_eq!(find(list, &["spec", "steps", "1", "input", "c"]), Some((7, 7)));
+        assert_eq!(find(list, &["spec", "steps", "1", "id"]), Some((5, 5)));
+        assert_eq!(find(list, &["spec", "steps", "1", "action"]), Some((5, 3)));
+        assert_eq!(find(list, &["spec", "steps", "2"]), Some((2, 3)));
+        assert_eq!(find(list, &["spec", "more", "0"]), Some((9, 5)));
     }
 
     #[test]

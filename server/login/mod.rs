@@ -6,11 +6,13 @@
 
 mod attempt;
 mod pages;
+mod tokens;
 
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::auth::Sessions;
+use crate::auth::{Sessions, UserTokens};
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::keys::Keys;
 
@@ -18,6 +20,8 @@ use crate::keys::Keys;
 #[derive(Clone)]
 pub struct LoginContext {
     pub sessions: Sessions,
+    pub tokens: UserTokens,
+    pub catalog: Catalog,
     pub keys: Keys,
     pub clock: Clock,
     /// The portal is reached by https.
@@ -30,6 +34,13 @@ pub fn routes(context: LoginContext) -> Router {
         .route("/login", get(pages::show))
         .route("/signed-out", get(pages::signed_out))
         .route("/logout", post(pages::log_out))
+        .route("/api/auth/.well-known/jwks.json", get(tokens::key_set))
+        .route("/api/auth/.well-known/openid-configuration", get(tokens::configuration))
+        .route("/api/auth/v1/userinfo", get(tokens::user_info))
+        .route(
+            "/api/auth/{provider}/refresh",
+            get(tokens::refresh).post(tokens::refresh),
+        )
         .route("/api/auth/{provider}/start", get(pages::start))
         .route("/api/auth/{provider}/handler/frame", get(pages::come_back))
         .with_state(context)

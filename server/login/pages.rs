@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::LoginContext;
 use super::attempt::Attempt;
-use crate::auth::SignInError;
+use crate::auth::{SignInError, User};
+use crate::catalog::Person;
 use crate::identity::{IdentityError, Provider};
 use crate::web::{self, Error, Query, Shell};
 
@@ -170,7 +171,10 @@ async fn finish(
         Err(error) => return provider_failed(&error, &attempt.next, shell),
     };
     match context.sessions.start(provider.id(), login).await {
-        Ok(cookie) => {
+        Ok((cookie, caller)) => {
+            if let Some(user) = caller.user() {
+                remember(context, provider.id(), user).await;
+            }
             // An earlier session of this browser ends here.
             context.sessions.end(headers).await?;
             Ok((CookieJar::new().add(cookie), see_other(&attempt.next)).into_response())
@@ -212,6 +216,20 @@ pub(super) async fn signed_out(shell: Shell) -> Result<Response, Error> {
         }],
     }
     .answer(StatusCode::OK)
+}
+
+/// Puts the person and the groups into the catalog. Who logs in need not wait for it to work.
+async fn remember(context: &LoginContext, provider: &str, user: &User) {
+    let person = Person {
+        provider: provider.to_owned(),
+        entity_ref: user.entity_ref.clone(),
+        display_name: user.display_name.clone(),
+        email: user.email.clone(),
+        groups: user.groups.clone(),
+    };
+    if let Err(error) = context.catalog.remember_person(&person).await {
+        tracing::warn!(%error, user = user.entity_ref, "somebody who logged in could not be put into the catalog");
+    }
 }
 
 fn find(context: &LoginContext, id: &str) -> Result<Provider, Error> {

@@ -149,6 +149,12 @@ impl Forges {
         Ok(located.forge.clone_url(&located.source.repository))
     }
 
+    /// The forge of an integration, by its host with the port.
+    pub fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        let found = self.matching(host).next().map(|entry| entry.scm.clone());
+        found.ok_or_else(|| ScmError::UnknownHost { host: host.to_owned() })
+    }
+
     /// The forge of a repository.
     pub fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
         self.entries

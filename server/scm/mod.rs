@@ -68,6 +68,17 @@ pub struct Commit {
     pub at: DateTime<Utc>,
 }
 
+/// What is told of a commit on the forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitStatus {
+    pub failed: bool,
+    /// Tells checks apart.
+    pub context: String,
+    pub description: String,
+    /// Page with the details.
+    pub url: String,
+}
+
 /// One file of a tree.
 #[derive(Debug, Clone)]
 pub struct TreeFile {
@@ -171,6 +182,13 @@ pub trait Scm: Send + Sync {
 
     /// The repository's state; `NotFound` where there is none (or it may not be seen).
     async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError>;
+    /// Every repository of an organisation or user that may be seen; `NotFound` where there is no such owner.
+    async fn list_repositories(&self, owner: &str) -> Result<Vec<RepositoryInfo>, ScmError>;
+    /// Is there such a file?
+    async fn has_file(&self, source: &Source) -> Result<bool, ScmError>;
+    /// Shows a status at a commit; a later one of the same context takes its place.
+    async fn report_status(&self, repository: &Repository, commit: &str, status: &CommitStatus)
+    -> Result<(), ScmError>;
     /// The commit that a branch, tag or commit name stands for; `NotFound` for an empty repository.
     async fn commit(&self, repository: &Repository, reference: &str) -> Result<Commit, ScmError>;
     /// Content of one file; at most `limit` bytes.

@@ -7,6 +7,7 @@ mod extract;
 mod frame;
 mod health;
 mod kept;
+pub mod openapi;
 mod queries;
 mod render;
 mod section;

@@ -1,7 +1,9 @@
 //! The one integration test binary; it mirrors `server/`.
 
 mod browser;
+mod catalog;
 mod cnoe;
+mod conformance;
 mod contract;
 mod crash;
 mod dependencies;

@@ -9,57 +9,84 @@ use crate::web::Error;
 pub struct Fields(Vec<Vec<String>>);
 
 impl Fields {
-    /// Reads comma lists of dotted paths; `None` where there is none.
+    /// Reads comma lists of dotted paths; `None` where they name nothing, which leaves entities whole.
     pub fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>, Error> {
         let mut fields = Vec::new();
-        let mut given = false;
         for list in lists {
-            given = true;
             for field in list.split(',').map(str::trim).filter(|field| !field.is_empty()) {
                 if field.contains('[') {
-                    return Err(Error::invalid(
-                        "fields",
-                        "Invalid field, array type fields are not supported",
-                    ));
+                    let text = format!("Invalid field \"{field}\", array type fields are not supported");
+                    return Err(Error::invalid("fields", text));
                 }
                 fields.push(field.split('.').map(str::to_owned).collect());
             }
         }
-        if given && fields.is_empty() {
-            return Err(Error::invalid(
-                "fields",
-                "fields names no field; leave it out for all of them",
-            ));
-        }
-        Ok(given.then_some(Self(fields)))
+        Ok((!fields.is_empty()).then_some(Self(fields)))
     }
 
     /// The entity with only the fields asked for. Keys that hold dots themselves (annotations) are found.
     pub fn pick(&self, entity: &Value) -> Value {
         let mut picked = Value::Object(Map::new());
         for path in &self.0 {
-            copy(entity, path, &mut picked);
+            if let Some((keys, value)) = find(entity, path) {
+                insert(&mut picked, entity, &keys, value);
+            }
         }
         picked
     }
 }
 
-fn copy(from: &Value, path: &[String], to: &mut Value) {
-    let (Value::Object(from), Value::Object(to)) = (from, to) else {
+/// The keys that lead to a value, and the value.
+fn find<'a>(entity: &'a Value, path: &[String]) -> Option<(Vec<String>, &'a Value)> {
+    let mut keys = Vec::new();
+    let mut value = entity;
+    // The shortest key that is there counts; what is not there is the beginning of a key with dots.
+    let mut key = String::new();
+    for part in path {
+        key.push_str(part);
+        let below = match value {
+            Value::Object(map) => map.get(&key),
+            Value::Array(items) => key.parse().ok().and_then(|index: usize| items.get(index)),
+            _ => None,
+        };
+        match below {
+            Some(below) => {
+                value = below;
+                keys.push(std::mem::take(&mut key));
+            }
+            None => key.push('.'),
+        }
+    }
+    key.is_empty().then_some((keys, value))
+}
+
+/// Writes a value at the place that it has in the entity.
+fn insert(into: &mut Value, entity: &Value, keys: &[String], value: &Value) {
+    let Some((key, rest)) = keys.split_first() else {
+        *into = value.clone();
         return;
     };
-    // The longest key first: `annotations.a.b/c` is more likely one key than three.
-    for taken in (1..=path.len()).rev() {
-        let key = path[..taken].join(".");
-        let Some(value) = from.get(&key) else { continue };
-        let rest = &path[taken..];
-        if rest.is_empty() {
-            to.insert(key, value.clone());
-        } else if value.is_object() {
-            copy(value, rest, to.entry(key).or_insert_with(|| Value::Object(Map::new())));
+    let (place, below) = match entity {
+        Value::Array(items) => {
+            let index: usize = key.parse().unwrap_or_default();
+            if !into.is_array() {
+                *into = Value::Array(Vec::new());
+            }
+            let Value::Array(picked) = into else { return };
+            if picked.len() <= index {
+                picked.resize(index + 1, Value::Null);
+            }
+            (&mut picked[index], &items[index])
         }
-        return;
-    }
+        _ => {
+            if !into.is_object() {
+                *into = Value::Object(Map::new());
+            }
+            let Value::Object(picked) = into else { return };
+            (picked.entry(key.clone()).or_insert(Value::Null), &entity[key.as_str()])
+        }
+    };
+    insert(place, below, rest, value);
 }
 
 #[cfg(test)]
@@ -80,9 +107,10 @@ mod tests {
             json!({"metadata": {"annotations": {"a.b/c": "x"}}})
         );
         assert_eq!(pick("spec"), json!({"spec": {"t": [1]}}));
-        assert_eq!(pick("gone.x"), json!({}));
+        assert_eq!(pick("gone.x,spec.gone,metadata.annotations.a.b"), json!({}));
+        assert_eq!(pick("spec.t.0"), json!({"spec": {"t": [1]}}));
         assert!(Fields::parse(["a[0]"]).is_err());
-        assert!(Fields::parse([""]).is_err());
+        assert!(Fields::parse([" , "]).unwrap().is_none());
         assert!(Fields::parse([]).unwrap().is_none());
     }
 }

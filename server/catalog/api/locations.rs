@@ -1,31 +1,26 @@
-//! Locations: register, list, remove; refresh and validate.
+//! Locations: register, list, move, remove; refresh.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::catalog::read::{self, location_ref};
-use crate::catalog::{Catalog, EntityRef, Location, LocationState, OnConflict, Registered, queries};
-use crate::web::{Error, Json, Query, SignedIn};
+use super::wire::{CreatedLocation, ListedLocation, LocationBody, LocationsPage, PageInfo};
+use crate::catalog::{Catalog, EntityRef, Filter, LocationState, OnConflict, queries};
+use crate::web::openapi::{Form, Parameter, Parameters};
+use crate::web::{Error, Json, SignedIn};
 
-fn shown(location: &Location) -> Value {
-    json!({
-        "id": location.id,
-        "type": location.kind,
-        "target": location.target,
-        "entityRef": location_ref(&location.kind, &location.target).to_string(),
-    })
-}
+/// Locations of a page where no limit is given.
+const DEFAULT_LIMIT: u32 = 1000;
 
 /// Locations that were registered; those of the configuration are not the API's to manage.
 async fn registered(catalog: &Catalog) -> Result<Vec<LocationState>, Error> {
     let mut locations = catalog.locations().await?;
-    locations.retain(|location| !location.configured);
+    locations.retain(|location| !location.configured && location.discovered_by.is_none());
     locations.sort_by_key(|location| location.id);
     Ok(locations)
 }
@@ -40,20 +35,30 @@ async fn find(catalog: &Catalog, id: &str) -> Result<LocationState, Error> {
 }
 
 /// `GET /locations`.
-pub async fn list(State(catalog): State<Catalog>, SignedIn(_): SignedIn) -> Result<Json<Value>, Error> {
+pub async fn list(State(catalog): State<Catalog>, SignedIn(_): SignedIn) -> Result<Json<Vec<ListedLocation>>, Error> {
     let locations = registered(&catalog).await?;
-    let data: Vec<Value> = locations
-        .iter()
-        .map(|state| json!({"data": shown(&state.location())}))
-        .collect();
-    Ok(Json(Value::Array(data)))
+    let listed = locations.iter().map(|state| ListedLocation {
+        data: state.location().into(),
+    });
+    Ok(Json(listed.collect()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct QueryBody {
-    limit: Option<i64>,
+    limit: Option<u32>,
+    /// A predicate on id, type and target.
     query: Option<Value>,
     cursor: Option<String>,
+}
+
+/// What the next page needs.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Next {
+    limit: u32,
+    after_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<Value>,
 }
 
 /// `POST /locations/by-query`: conditions on `id`, `type`, `target`.
@@ -61,60 +66,55 @@ pub async fn by_query(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     Json(body): Json<QueryBody>,
-) -> Result<Json<Value>, Error> {
-    let malformed = || {
-        Error::invalid(
-            "cursor",
-            "Malformed cursor, could not be parsed; begin again without it",
-        )
-    };
-    let (limit, query, after) = match &body.cursor {
-        None => (
-            body.limit.unwrap_or(1000),
-            body.query.unwrap_or_else(|| json!({})),
-            None,
-        ),
+) -> Result<Json<LocationsPage>, Error> {
+    let asked = match &body.cursor {
         Some(cursor) => {
-            let bytes = STANDARD.decode(cursor).map_err(|_| malformed())?;
-            let value: Value = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
-            let after = value["after"]
-                .as_str()
-                .and_then(|id| Uuid::parse_str(id).ok())
-                .ok_or_else(malformed)?;
-            (
-                value["limit"].as_i64().ok_or_else(malformed)?,
-                value["query"].clone(),
-                Some(after),
-            )
+            let bytes = STANDARD.decode(cursor).ok();
+            let next: Option<Next> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            next.ok_or_else(|| Error::invalid("cursor", "Malformed cursor, unknown encoding; begin again without it"))?
         }
+        None => Next {
+            limit: body.limit.unwrap_or(DEFAULT_LIMIT),
+            after_id: None,
+            query: body.query,
+        },
     };
-    if limit < 1 {
-        return Err(Error::invalid("limit", "Invalid limit, must be at least 1"));
+    if asked.limit == 0 {
+        return Err(Error::invalid("limit", "Limit must be a positive integer >= 1"));
     }
-    let filter = crate::catalog::Filter::from_predicate(&query)?;
-    let all = registered(&catalog).await?;
-    let matching: Vec<&LocationState> = all.iter().filter(|location| matches(&filter, location)).collect();
-    let total = matching.len();
-    let rest: Vec<&LocationState> = matching
-        .into_iter()
-        .filter(|location| after.is_none_or(|after| location.id > after))
-        .collect();
-    let length = usize::try_from(limit).unwrap_or(usize::MAX);
-    let items: Vec<Value> = rest
+    let filter = match &asked.query {
+        Some(query) => Filter::from_predicate(query)?,
+        None => Filter::everything(),
+    };
+    let mut matching: Vec<LocationBody> = registered(&catalog)
+        .await?
         .iter()
-        .take(length)
-        .map(|location| shown(&location.location()))
+        .filter(|state| matches(&filter, state))
+        .map(|state| state.location().into())
         .collect();
-    let mut page = json!({});
-    if rest.len() > length {
-        let next = json!({"after": rest[length - 1].id, "limit": limit, "query": query});
-        page["nextCursor"] = json!(STANDARD.encode(next.to_string()));
+    let total_items = matching.len();
+    if let Some(after) = &asked.after_id {
+        matching.retain(|location| location.id > *after);
     }
-    Ok(Json(json!({"items": items, "totalItems": total, "pageInfo": page})))
+    let limit = asked.limit as usize;
+    let mut page_info = PageInfo::default();
+    if matching.len() > limit {
+        matching.truncate(limit);
+        let next = Next {
+            after_id: matching.last().map(|location| location.id.clone()),
+            ..asked
+        };
+        // Serializing plain data does not fail.
+        page_info.next_cursor = Some(STANDARD.encode(serde_json::to_vec(&next).unwrap_or_default()));
+    }
+    Ok(Json(LocationsPage {
+        items: matching,
+        total_items,
+        page_info,
+    }))
 }
 
-fn matches(filter: &crate::catalog::Filter, location: &LocationState) -> bool {
-    use crate::catalog::Filter;
+fn matches(filter: &Filter, location: &LocationState) -> bool {
     let value = |key: &str| match key {
         "id" => Some(location.id.to_string()),
         "type" => Some(location.kind.to_lowercase()),
@@ -132,64 +132,84 @@ fn matches(filter: &crate::catalog::Filter, location: &LocationState) -> bool {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateQuery {
-    dry_run: Option<String>,
-    on_conflict: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct LocationBody {
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "LocationInput")]
+pub struct Input {
+    /// url
     #[serde(rename = "type")]
     kind: String,
     target: String,
+    /// Accepted and not used: a location whose file is missing says so.
+    #[serde(rename = "presence")]
+    _presence: Option<Presence>,
 }
 
-impl LocationBody {
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Presence {
+    Required,
+    Optional,
+}
+
+impl Input {
     fn check(&self) -> Result<(), Error> {
         match self.kind.as_str() {
             "url" => Ok(()),
             other => Err(Error::invalid(
                 "type",
-                format!("Registered locations must be of type 'url', not '{other}'"),
+                format!("Registered locations must be of an allowed type [\"url\"], not \"{other}\""),
             )),
         }
     }
 }
 
+pub const CREATE: &[Parameter] = &[
+    Parameter::new("dryRun", Form::Text, "true: say what would come, and store nothing"),
+    Parameter::new(
+        "onConflict",
+        Form::OneOf(&["refresh", "reject"]),
+        "What to do where it is registered already; reject answers 409",
+    ),
+];
+
 /// `POST /locations`, `?dryRun=true`, `?onConflict=refresh`: 201, or 409 for one that is there already.
 pub async fn create(
     State(catalog): State<Catalog>,
     SignedIn(caller): SignedIn,
-    Query(query): Query<CreateQuery>,
-    Json(body): Json<LocationBody>,
-) -> Result<Response, Error> {
+    RawQuery(query): RawQuery,
+    Json(body): Json<Input>,
+) -> Result<(StatusCode, Json<CreatedLocation>), Error> {
+    let parameters = Parameters::read(query.as_deref(), CREATE)?;
     body.check()?;
-    if matches!(query.dry_run.as_deref(), Some("true" | "1")) {
-        let Registered {
+    if parameters.one("dryRun").is_some_and(is_yes) {
+        let found = catalog.dry_run(&body.target).await?;
+        let mut location = LocationBody::from(found.location);
+        // It has no id yet.
+        location.id = format!("{}:{}", body.kind, body.target);
+        let answer = CreatedLocation {
             location,
-            entities,
-            existed,
-            ..
-        } = catalog.dry_run(&body.target).await?;
-        let entities: Vec<Value> = entities.into_iter().map(|entity| entity.body).collect();
-        let answer = json!({"location": shown(&location), "entities": entities, "exists": existed});
-        return Ok((StatusCode::CREATED, Json(answer)).into_response());
+            entities: found.entities.into_iter().map(Into::into).collect(),
+            exists: Some(found.existed),
+        };
+        return Ok((StatusCode::CREATED, Json(answer)));
     }
-    let on_conflict = match query.on_conflict.as_deref() {
-        None | Some("reject") => OnConflict::Reject,
+    let on_conflict = match parameters.one("onConflict") {
         Some("refresh") => OnConflict::Refresh,
-        Some(other) => {
-            return Err(Error::invalid(
-                "onConflict",
-                format!("onConflict is refresh or reject, not '{other}'"),
-            ));
-        }
+        _ => OnConflict::Reject,
     };
     let done = catalog.add_location(&caller.actor(), &body.target, on_conflict).await?;
-    let answer = json!({"location": shown(&done.location), "entities": []});
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    let answer = CreatedLocation {
+        location: done.location.into(),
+        entities: Vec::new(),
+        exists: None,
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// The words that the field takes for true.
+fn is_yes(text: &str) -> bool {
+    ["y", "yes", "true", "1", "on"].contains(&text.to_lowercase().as_str())
 }
 
 /// `GET /locations/{id}`.
@@ -197,8 +217,8 @@ pub async fn show(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Error> {
-    Ok(Json(shown(&find(&catalog, &id).await?.location())))
+) -> Result<Json<LocationBody>, Error> {
+    Ok(Json(find(&catalog, &id).await?.location().into()))
 }
 
 /// `PUT /locations/{id}`: another address for it. The entities of the old one go, those of the new one come.
@@ -206,13 +226,13 @@ pub async fn update(
     State(catalog): State<Catalog>,
     SignedIn(caller): SignedIn,
     Path(id): Path<String>,
-    Json(body): Json<LocationBody>,
-) -> Result<Json<Value>, Error> {
+    Json(body): Json<Input>,
+) -> Result<Json<LocationBody>, Error> {
     body.check()?;
     let old = find(&catalog, &id).await?;
     catalog.may_delete(&caller, &old)?;
     catalog.move_location(&old, &body.target).await?;
-    Ok(Json(shown(&find(&catalog, &id).await?.location())))
+    Ok(Json(find(&catalog, &id).await?.location().into()))
 }
 
 /// `DELETE /locations/{id}`.
@@ -226,20 +246,27 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /locations/by-entity/{kind}/{namespace}/{name}`.
+/// `GET /locations/by-entity/{kind}/{namespace}/{name}`: the registered location that an entity comes from.
 pub async fn by_entity(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     Path((kind, namespace, name)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Json<LocationBody>, Error> {
     let reference = EntityRef::new(&kind, &namespace, &name);
     let origin = queries::entities::find_origin(catalog.db(), &reference.to_string())
         .await?
         .ok_or_else(|| Error::NotFound(format!("found no entity for ref {reference}")))?;
-    Ok(Json(shown(&catalog.location(origin.location_id).await?.location())))
+    let state = catalog.location(origin.location_id).await?;
+    match state.configured {
+        false => Ok(Json(state.location().into())),
+        true => Err(Error::NotFound(format!(
+            "Found no location with type {} and target {}; it stands in the configuration",
+            state.kind, state.target
+        ))),
+    }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshBody {
     entity_ref: String,
@@ -251,35 +278,8 @@ pub async fn refresh(
     SignedIn(_): SignedIn,
     Json(body): Json<RefreshBody>,
 ) -> Result<StatusCode, Error> {
-    let reference = EntityRef::parse(&body.entity_ref, None, None)
-        .map_err(|error| Error::invalid("entityRef", error.to_string()))?;
+    let reference =
+        EntityRef::parse(&body.entity_ref, None, None).map_err(|error| Error::NotFound(error.to_string()))?;
     catalog.refresh_entity(&reference).await?;
     Ok(StatusCode::OK)
-}
-
-#[derive(Deserialize)]
-pub struct ValidateBody {
-    entity: Value,
-    location: String,
-}
-
-/// `POST /validate-entity`: 200 with an empty body, or 400 with the errors.
-pub async fn validate(SignedIn(_): SignedIn, Json(body): Json<ValidateBody>) -> Result<Response, Error> {
-    let url = body
-        .location
-        .strip_prefix("url:")
-        .filter(|target| read::is_web_address(target));
-    if url.is_none() {
-        return Err(Error::invalid("location", "location must be of the form url:https://…"));
-    }
-    match read::validate(body.entity) {
-        Ok(_) => Ok(StatusCode::OK.into_response()),
-        Err(faults) => {
-            let errors: Vec<Value> = faults
-                .into_iter()
-                .map(|fault| json!({"name": "InputError", "message": fault.message}))
-                .collect();
-            Ok((StatusCode::BAD_REQUEST, Json(json!({ "errors": errors }))).into_response())
-        }
-    }
 }

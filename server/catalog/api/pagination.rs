@@ -59,15 +59,3 @@ impl Cursor {
         self.full_text.clone().map(|(term, fields)| FullText { term, fields })
     }
 }
-
-/// Reads a number that must be at least `least`.
-pub fn number(name: &str, text: Option<&str>, least: i64) -> Result<Option<i64>, Error> {
-    let Some(text) = text else { return Ok(None) };
-    match text.parse::<i64>() {
-        Ok(number) if number >= least => Ok(Some(number)),
-        _ => Err(Error::invalid(
-            name,
-            format!("Invalid {name}, must be a whole number of at least {least}, not \"{text}\""),
-        )),
-    }
-}

@@ -8,7 +8,7 @@ pub(super) const RULES: Rules = Rules {
     fields: &[
         required("type", Form::Text, "for example team, department or organization"),
         required("children", SORTED, "a list of groups, [] where there are none"),
-        optional("profile", Form::Profile),
+        PROFILE,
         optional("parent", Form::Text),
         optional("members", SORTED),
     ],

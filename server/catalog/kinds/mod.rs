@@ -4,17 +4,20 @@
 use serde_json::Value;
 
 use super::EntityRef;
-use super::envelope::{FieldFault, type_name};
+use super::envelope::FieldFault;
 
 mod api;
 mod component;
 mod domain;
+mod form;
 mod group;
 mod location;
 mod resource;
 mod system;
 mod template;
 mod user;
+
+use form::{Field, Form, optional, required};
 
 /// A kind of the catalog. Kinds are matched case-sensitively in files, and ignoring case in refs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,31 +31,6 @@ pub enum Kind {
     User,
     Location,
     Template,
-}
-
-/// Form of a known field of a spec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Text of at least one character; blanks count.
-    Text,
-    /// A list of such texts; sorted when stored where `true`.
-    Texts { sorted: bool },
-    /// A list of mappings.
-    Mappings,
-    /// A mapping.
-    Mapping,
-    /// `profile` of people and groups: optional texts.
-    Profile,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-}
-
-struct Field {
-    name: &'static str,
-    form: Form,
-    required: bool,
-    /// What to write there, for the message when it is missing.
-    hint: &'static str,
 }
 
 /// A field whose refs become relations in both directions.
@@ -75,24 +53,6 @@ struct Rules {
 
 const BACKSTAGE: &[&str] = &["backstage.io/v1alpha1", "backstage.io/v1beta1"];
 
-const fn required(name: &'static str, form: Form, hint: &'static str) -> Field {
-    Field {
-        name,
-        form,
-        required: true,
-        hint,
-    }
-}
-
-const fn optional(name: &'static str, form: Form) -> Field {
-    Field {
-        name,
-        form,
-        required: false,
-        hint: "",
-    }
-}
-
 const fn link(field: &'static str, forward: &'static str, inverse: &'static str, kind: Option<&'static str>) -> Link {
     Link {
         field,
@@ -103,6 +63,18 @@ const fn link(field: &'static str, forward: &'static str, inverse: &'static str,
 }
 
 const SORTED: Form = Form::Texts { sorted: true };
+/// `profile` of people and groups.
+const PROFILE: Field = optional(
+    "profile",
+    Form::Mapping(
+        &[
+            optional("displayName", Form::Text),
+            optional("email", Form::Text),
+            optional("picture", Form::Text),
+        ],
+        None,
+    ),
+);
 const OWNER: Field = required(
     "owner",
     Form::Text,
@@ -144,6 +116,11 @@ impl Kind {
         })
     }
 
+    /// As files write it.
+    pub fn name(self) -> &'static str {
+        self.rules().name
+    }
+
     fn rules(self) -> &'static Rules {
         match self {
             Self::Component => &component::RULES,
@@ -179,45 +156,30 @@ pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
             ),
         )]);
     };
-    let mut faults = Vec::new();
-    let spec = entity.get_mut("spec");
-    let empty = Value::Object(serde_json::Map::new());
-    let has_required = rules.fields.iter().any(|field| field.required);
-    if spec.is_none() && has_required {
+    let Some(spec) = entity.get_mut("spec") else {
         return Err(vec![FieldFault::at(
             &[],
             format!("spec is missing; a {} needs one", rules.name),
         )]);
-    }
-    let mut spec = spec;
-    for field in rules.fields {
-        let value = spec.as_deref().unwrap_or(&empty).get(field.name);
-        match value {
-            None if field.required => faults.push(FieldFault::at(
-                &["spec", field.name],
-                format!("spec.{} is missing: {}", field.name, field.hint),
-            )),
-            None => {}
-            Some(value) => {
-                if let Some(message) = field.form.wrong(value) {
-                    faults.push(FieldFault::at(
-                        &["spec", field.name],
-                        format!("spec.{} must be {message}, not {}", field.name, shown(value)),
-                    ));
-                }
-            }
-        }
-        if field.form == SORTED
-            && let Some(Value::Array(list)) = spec.as_deref_mut().and_then(|spec| spec.get_mut(field.name))
-        {
+    };
+    let mut faults = Vec::new();
+    form::check_fields(rules.fields, None, spec, &mut vec!["spec".to_owned()], &mut faults);
+    for field in rules.fields.iter().filter(|field| field.form == SORTED) {
+        if let Some(Value::Array(list)) = spec.get_mut(field.name) {
             list.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
         }
     }
     let mut relations = Vec::new();
     for link in rules.links {
-        let value = spec.as_deref().unwrap_or(&empty).get(link.field);
-        for text in refs(value) {
-            match EntityRef::parse(text, link.kind, Some(&own.namespace)) {
+        // A value of the wrong form is told already.
+        if faults
+            .iter()
+            .any(|fault| fault.path.get(1).is_some_and(|name| name == link.field))
+        {
+            continue;
+        }
+        for target in refs(spec.get(link.field)) {
+            match read_ref(target, link.kind, &own.namespace) {
                 Ok(target) => {
                     relations.push(Relation {
                         source: own.clone(),
@@ -230,9 +192,9 @@ pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
                         target: own.clone(),
                     });
                 }
-                Err(error) => faults.push(FieldFault::at(
+                Err(reason) => faults.push(FieldFault::at(
                     &["spec", link.field],
-                    format!("spec.{}: {error}", link.field),
+                    format!("spec.{}: {reason}", link.field),
                 )),
             }
         }
@@ -245,52 +207,27 @@ pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
     Ok(relations)
 }
 
-/// The refs of a field: one text, or a list of them. Other forms are faults that are told elsewhere, except
-/// in `dependencyOf`, which the schemas of the field do not name: there they are passed over.
-fn refs(value: Option<&Value>) -> Vec<&str> {
+/// The refs of a field: one, or a list of them; none in a field that is empty in any way.
+fn refs(value: Option<&Value>) -> &[Value] {
     match value {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
+        None | Some(Value::Null | Value::Bool(false)) => &[],
+        Some(Value::String(text)) if text.is_empty() => &[],
+        Some(Value::Number(number)) if number.as_f64() == Some(0.0) => &[],
+        Some(Value::Array(list)) => list,
+        Some(one) => std::slice::from_ref(one),
     }
 }
 
-/// A value as a message shows it: short ones as they are.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.chars().count() <= 60 {
-        true => text,
-        false => type_name(value).to_owned(),
-    }
-}
-
-impl Form {
-    /// What is expected, where the value is not it.
-    fn wrong(self, value: &Value) -> Option<String> {
-        let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-        let all = |check: fn(&Value) -> bool| value.as_array().is_some_and(|list| list.iter().all(check));
-        let (right, expected) = match self {
-            Self::Text => (is_text(value), "text that is not empty"),
-            Self::Texts { .. } => (
-                all(|item| item.as_str().is_some_and(|text| !text.is_empty())),
-                "a list of texts",
-            ),
-            Self::Mappings => (all(Value::is_object), "a list of mappings"),
-            Self::Mapping => (value.is_object(), "a mapping"),
-            Self::Profile => (
-                value.as_object().is_some_and(|profile| {
-                    ["displayName", "email", "picture"]
-                        .iter()
-                        .all(|key| profile.get(*key).is_none_or(is_text))
-                }),
-                "a mapping whose displayName, email and picture are texts that are not empty",
-            ),
-            Self::OneOf(words) => {
-                return (!value.as_str().is_some_and(|text| words.contains(&text)))
-                    .then(|| format!("one of {}", words.join(", ")));
-            }
-        };
-        (!right).then(|| expected.to_owned())
+/// A ref as text, or as a mapping of its parts.
+fn read_ref(value: &Value, kind: Option<&str>, namespace: &str) -> Result<EntityRef, String> {
+    let part = |key: &str| value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match value {
+        Value::String(text) => EntityRef::parse(text, kind, Some(namespace)).map_err(|error| error.to_string()),
+        Value::Object(_) => match (part("kind").or(kind), part("name")) {
+            (Some(kind), Some(name)) => Ok(EntityRef::new(kind, part("namespace").unwrap_or(namespace), name)),
+            _ => Err(format!("{value} is not an entity ref: it needs kind and name")),
+        },
+        other => Err(format!("{other} is not an entity ref such as component:default/name")),
     }
 }
 

@@ -137,7 +137,7 @@ fn wrong_specs_name_the_field() {
                 "Group",
                 json!({"type": "team", "children": [], "profile": {"email": ""}}),
             ),
-            "spec.profile",
+            "spec.profile.email",
         ),
         (
             entity(

@@ -7,7 +7,7 @@ pub(super) const RULES: Rules = Rules {
     api_versions: BACKSTAGE,
     fields: &[
         required("memberOf", SORTED, "a list of groups, [] where there are none"),
-        optional("profile", Form::Profile),
+        PROFILE,
     ],
     links: &[link("memberOf", "memberOf", "hasMember", Some("Group"))],
 };

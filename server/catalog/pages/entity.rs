@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::list::short_ref;
 use super::{Pages, icon, plural};
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Entity, EntityRef, Problem, queries};
+use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, queries};
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// So many tags are shown; the others unfold.
@@ -49,6 +49,8 @@ struct View {
     source: Option<(String, String)>,
     checked_at: Option<DateTime<Utc>>,
     location: Option<uuid::Uuid>,
+    /// The file that describes it has disappeared.
+    orphan: bool,
     /// Why the shown version may be older than the file.
     problems: Vec<Problem>,
 }
@@ -185,7 +187,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
             })
         })
         .collect();
-    let view_url = web("backstage.io/view-url");
+    let view_url = web("backstage.io/view-url").map(|url| pages.catalog.page_of(&url));
     let source = view_url.as_ref().map(|url| {
         let name = url.rsplit('/').next().unwrap_or(url);
         (url.clone(), name.to_owned())
@@ -208,6 +210,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
         checked_at: origin.as_ref().and_then(|origin| origin.checked_at),
         location: origin.as_ref().map(|origin| origin.location_id),
         problems,
+        orphan: entity.annotation(ORPHAN) == Some("true"),
         entity_ref: entity_ref.clone(),
         entity,
     })

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Pages;
+use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{CatalogError, EntityRef, LocationState, queries};
+use crate::catalog::{CatalogError, EntityRef, LocationState, ReadReport, Rival, queries};
 use crate::web::{Error, Form, Shell, SignedIn, page};
 
 #[derive(Template)]
@@ -30,8 +31,13 @@ struct LocationPage {
     location: LocationState,
     /// Label and path.
     entities: Vec<(String, String)>,
+    /// Names that it keeps and others describe too.
+    rivals: Vec<Rival>,
     may_delete: bool,
+    may_refresh: bool,
     web: bool,
+    /// What reading it just now has changed.
+    report: Option<ReadReport>,
 }
 
 #[derive(Template)]
@@ -92,12 +98,25 @@ pub async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let location = find(&pages, &id).await?;
+    show_one(&pages, &caller, shell, location, None).await
+}
+
+async fn show_one(
+    pages: &Pages,
+    caller: &Caller,
+    shell: Shell,
+    location: LocationState,
+    report: Option<ReadReport>,
+) -> Result<Response, Error> {
     page(&LocationPage {
-        may_delete: pages.catalog.may_delete(&caller, &location).is_ok(),
-        entities: entities(&pages, location.id).await?,
+        may_delete: pages.catalog.may_delete(caller, &location).is_ok(),
+        may_refresh: ["url", "file"].contains(&location.kind.as_str()),
+        entities: entities(pages, location.id).await?,
+        rivals: pages.catalog.rivals(location.id).await?,
         web: is_web_address(&location.target),
         shell,
         location,
+        report,
     })
 }
 
@@ -123,15 +142,17 @@ async fn entities(pages: &Pages, location: Uuid) -> Result<Vec<(String, String)>
         .collect())
 }
 
-/// `POST …/refresh`: reads it now.
+/// `POST …/refresh`: reads it now, and says what that has changed. Sent again, it reads again.
 pub async fn refresh(
     State(pages): State<Pages>,
-    SignedIn(_): SignedIn,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
     Path(id): Path<String>,
-) -> Result<Redirect, Error> {
+) -> Result<Response, Error> {
     let location = find(&pages, &id).await?;
-    pages.catalog.read_location(location.id, true).await?;
-    Ok(Redirect::to(&format!("/catalog/locations/{}", location.id)))
+    let report = pages.catalog.read_location(location.id, true).await?;
+    let location = find(&pages, &id).await?;
+    show_one(&pages, &caller, shell, location, Some(report)).await
 }
 
 /// `GET …/delete`: names what will go.

@@ -4,6 +4,7 @@ mod asked;
 mod entity;
 mod list;
 mod locations;
+mod reference;
 mod stream;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Ar
     };
     Router::new()
         .route("/catalog", get(list::list))
+        .route("/catalog/api", get(reference::show))
         .route("/catalog/live", get(stream::live))
         .route("/catalog/locations", get(locations::list).post(locations::register))
         .route("/catalog/locations/{id}", get(locations::show))

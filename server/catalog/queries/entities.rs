@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use sqlx::{PgConnection, PgPool};
@@ -17,6 +18,18 @@ pub struct Known {
     pub digest: String,
     pub location_id: Uuid,
     pub source: String,
+    pub orphaned_at: Option<DateTime<Utc>>,
+    /// Only an identity provider told of it: a file takes its place.
+    pub told: bool,
+}
+
+/// A stored document with its marks.
+pub struct Marked {
+    pub id: Uuid,
+    pub entity_ref: String,
+    pub body: Value,
+    pub digest: String,
+    pub orphaned_at: Option<DateTime<Utc>>,
 }
 
 /// An entity as it is written.
@@ -193,8 +206,9 @@ pub async fn list_known(
     refs: &[String],
 ) -> Result<HashMap<String, Known>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select entity_ref, id, digest, location_id, source from catalog_entity
-        where location_id = $1 or entity_ref = any($2)",
+        r#"select e.entity_ref, e.id, e.digest, e.location_id, e.source, e.orphaned_at, l.kind = 'identity' as "told!"
+        from catalog_entity e join catalog_location l on l.id = e.location_id
+        where e.location_id = $1 or e.entity_ref = any($2)"#,
         location,
         refs,
     )
@@ -208,6 +222,8 @@ pub async fn list_known(
                 digest: row.digest,
                 location_id: row.location_id,
                 source: row.source,
+                orphaned_at: row.orphaned_at,
+                told: row.told,
             };
             (row.entity_ref, known)
         })
@@ -257,7 +273,7 @@ pub async fn upsert(
                 owner = excluded.owner, type = excluded.type, lifecycle = excluded.lifecycle, body = excluded.body,
                 digest = excluded.digest, facets = excluded.facets, originals = excluded.originals,
                 search = excluded.search, source = excluded.source, changed_at = excluded.changed_at,
-                read_at = excluded.read_at
+                read_at = excluded.read_at, orphaned_at = null
             where catalog_entity.location_id = excluded.location_id
             returning entity_ref",
             &ids,
@@ -289,6 +305,78 @@ pub async fn upsert(
         written.extend(rows.into_iter().map(|row| row.entity_ref));
     }
     Ok(written)
+}
+
+/// Gives entities that another location holds to this one.
+pub async fn take_over(db: &mut PgConnection, location: Uuid, refs: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update catalog_entity set location_id = $1 where entity_ref = any($2)",
+        location,
+        refs,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stored documents by ref, with their marks.
+pub async fn list_bodies(db: &mut PgConnection, refs: &[String]) -> Result<Vec<Marked>, sqlx::Error> {
+    sqlx::query_as!(
+        Marked,
+        r#"select id, entity_ref, body as "body!: Value", digest, orphaned_at from catalog_entity
+        where entity_ref = any($1) order by entity_ref"#,
+        refs,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Writes a document whose source said nothing new, with other marks.
+pub async fn update_marks(
+    db: &mut PgConnection,
+    id: Uuid,
+    body: &Value,
+    digest: &str,
+    facets: &Facets,
+    orphaned_at: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    // As text: bound as JSON it would go through jsonb, which forgets the order of keys.
+    sqlx::query!(
+        "update catalog_entity set body = $2::text::json, digest = $3, facets = $4, originals = $5, orphaned_at = $6
+        where id = $1",
+        id,
+        body.to_string(),
+        digest,
+        &facets.elements,
+        &facets.originals,
+        orphaned_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Since when the entity is missed that a location has missed longest.
+pub async fn next_expiry(db: &mut PgConnection, location: Uuid) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select min(orphaned_at) as since from catalog_entity where location_id = $1",
+        location
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.since)
+}
+
+/// Does the location hold an entity that was missed before `since`?
+pub async fn has_expired(db: &PgPool, location: Uuid, since: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select exists (select from catalog_entity where location_id = $1 and orphaned_at <= $2) as "expired!""#,
+        location,
+        since,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.expired)
 }
 
 /// Replaces the relations that these entities make: `(origin, source, type, target)`.

@@ -1,12 +1,13 @@
 //! Locations and the state of their reads.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::super::read::{Checked, Problem};
 use super::super::state::LocationState;
+use super::super::store::Rival;
 use crate::scm::Repository;
 
 /// A row of `catalog_location`.
@@ -27,6 +28,7 @@ pub struct Row {
     pub problems: Value,
     pub entities: i64,
     pub commits: Vec<String>,
+    pub discovered_by: Option<String>,
 }
 
 impl From<Row> for LocationState {
@@ -49,6 +51,7 @@ impl From<Row> for LocationState {
             problems: serde_json::from_value::<Vec<Problem>>(row.problems).unwrap_or_default(),
             entities: row.entities,
             commits: row.commits,
+            discovered_by: row.discovered_by,
         }
     }
 }
@@ -58,7 +61,7 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             r#"select id, kind, target, configured, registered_by, created_at, checked_at, read_at, next_read_at,
-                read_by, stale, failures, failing_since, problems,
+                read_by, stale, failures, failing_since, problems, discovered_by,
                 (select count(*) from catalog_entity e where e.location_id = catalog_location.id) as "entities!",
                 array(select distinct commit_id from catalog_location_repository r
                     where r.location_id = catalog_location.id) as "commits!"
@@ -84,6 +87,36 @@ pub async fn list(db: &PgPool) -> Result<Vec<LocationState>, sqlx::Error> {
         .fetch_all(db)
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Locations that a provider found.
+pub async fn list_discovered(db: &PgPool, mark: &str) -> Result<Vec<LocationState>, sqlx::Error> {
+    let rows = select!("where discovered_by = $1 order by target", mark)
+        .fetch_all(db)
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Marks a location as found by a provider.
+pub async fn set_discovered(db: &PgPool, id: Uuid, mark: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update catalog_location set discovered_by = $2 where id = $1", id, mark)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Somebody logged in: what this location tells of was looked at now, and is not read by itself.
+pub async fn store_told(db: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update catalog_location set checked_at = $2::timestamptz, read_at = $2::timestamptz,
+            next_read_at = $2::timestamptz + interval '100 years'
+        where id = $1",
+        id,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Makes sure that the location is there; true where it was not.
@@ -128,7 +161,7 @@ pub async fn take_due(db: &PgPool, now: DateTime<Utc>, postponed: DateTime<Utc>)
     let row = sqlx::query!(
         "update catalog_location set next_read_at = $2
         where id = (
-            select id from catalog_location where next_read_at <= $1
+            select id from catalog_location where next_read_at <= $1 and kind <> 'identity'
             order by next_read_at limit 1 for update skip locked)
         returning id",
         now,
@@ -141,10 +174,12 @@ pub async fn take_due(db: &PgPool, now: DateTime<Utc>, postponed: DateTime<Utc>)
 
 /// When the next location is due.
 pub async fn next_due(db: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    Ok(sqlx::query!("select min(next_read_at) as at from catalog_location")
-        .fetch_one(db)
-        .await?
-        .at)
+    Ok(
+        sqlx::query!("select min(next_read_at) as at from catalog_location where kind <> 'identity'")
+            .fetch_one(db)
+            .await?
+            .at,
+    )
 }
 
 /// Locations that have a file in this repository.
@@ -252,18 +287,22 @@ pub async fn store_read(
     Ok(())
 }
 
-/// The sources were looked at and are unchanged.
+/// The sources were looked at and are unchanged; entities that are missed go after `grace`.
 pub async fn store_unchanged(
     db: &PgPool,
     id: Uuid,
     now: DateTime<Utc>,
     next: DateTime<Utc>,
+    grace: TimeDelta,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update catalog_location set checked_at = $2, next_read_at = $3 where id = $1",
+        "update catalog_location set checked_at = $2, next_read_at = least($3, (
+            select min(orphaned_at) + make_interval(secs => $4) from catalog_entity where location_id = $1))
+        where id = $1",
         id,
         now,
         next,
+        grace.as_seconds_f64(),
     )
     .execute(db)
     .await?;
@@ -297,6 +336,22 @@ pub async fn wake_claims(db: &PgPool, freed: &[String], now: DateTime<Utc>) -> R
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Names that a location keeps although others describe them too.
+pub async fn list_rivals(db: &PgPool, id: Uuid) -> Result<Vec<Rival>, sqlx::Error> {
+    sqlx::query_as!(
+        Rival,
+        r#"select e.entity_ref, l.id as location, l.target from catalog_location l
+        join catalog_entity e on e.entity_ref = any(l.claims)
+        where e.location_id = $1 and l.id <> $1
+            -- The same file reached by two ways is a claim without a problem.
+            and l.problems @> jsonb_build_array(jsonb_build_object('entity', e.entity_ref))
+        order by e.entity_ref, l.target"#,
+        id,
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Makes a location due now, whatever its commits say.

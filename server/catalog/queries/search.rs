@@ -204,6 +204,16 @@ fn conditions(sql: &mut Builder, query: &Query) {
                 .collect();
             // A backslash at the end would escape nothing, which Postgres refuses.
             let term = text.term.to_lowercase().replace('\\', "\\\\").replace('\0', "");
+            if let Some(kind) = field.strip_prefix("relations.") {
+                sql.push(
+                    " or exists (select from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ",
+                )
+                .push_bind(kind.replace('\0', ""))
+                .push(" and r.target_ref like ")
+                .push_bind(format!("%{term}%"))
+                .push(")");
+                continue;
+            }
             sql.push(" or exists (select from unnest(e.facets) f where f like ")
                 .push_bind(format!("{key}=%{term}%"))
                 .push(")");
@@ -219,6 +229,13 @@ fn value(sql: &mut Builder, field: Option<&str>) {
         Some("metadata.name") => Some("e.name"),
         Some("metadata.namespace") => Some("e.namespace"),
         Some("metadata.uid") => Some("e.id::text"),
+        Some(field) if field.starts_with("relations.") => {
+            let kind = field.trim_start_matches("relations.").replace('\0', "");
+            sql.push("(select min(r.target_ref) from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ")
+                .push_bind(kind)
+                .push(")");
+            return;
+        }
         Some("kind") => Some("e.kind"),
         Some("spec.type") => Some("e.type"),
         Some("spec.lifecycle") => Some("e.lifecycle"),
@@ -294,6 +311,14 @@ fn condition(sql: &mut Builder, filter: &Filter) {
                 .map(|value| format!("{key}={value}").replace('\0', ""))
                 .collect();
             sql.push("e.facets && ").push_bind(elements);
+        }
+        Filter::Prefix(key, prefix) if key.starts_with("relations.") => {
+            let kind = key.trim_start_matches("relations.").replace('\0', "");
+            sql.push("exists (select from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ")
+                .push_bind(kind)
+                .push(" and starts_with(r.target_ref, ")
+                .push_bind(prefix.replace('\0', ""))
+                .push("))");
         }
         Filter::Prefix(key, prefix) => {
             sql.push("exists (select from unnest(e.facets) f where starts_with(f, ")

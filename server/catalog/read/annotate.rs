@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::super::EntityRef;
 use super::super::envelope::FieldFault;
+use super::super::{CatalogError, EntityRef};
 use super::ReadEntity;
 use super::source::Reading;
 
@@ -35,6 +35,15 @@ pub fn location_entity(kind: &str, target: &str) -> ReadEntity {
     }
 }
 
+/// The same with the annotations that every entity gets.
+pub fn annotated_location(reading: &Reading<'_>, kind: &str, target: &str) -> ReadEntity {
+    let mut own = location_entity(kind, target);
+    for (key, text) in annotations(reading, kind, target, (kind, target)) {
+        own.body["metadata"]["annotations"][key] = Value::String(text);
+    }
+    own
+}
+
 /// Adds the annotations to an entity of the file `kind:target` below the location `root`; refuses
 /// annotations of the file that would run a script when clicked.
 pub fn entity(
@@ -51,31 +60,13 @@ pub fn entity(
     let Some(annotations) = annotations.as_object_mut() else {
         return Ok(());
     };
-    let mut own = vec![
-        (ANNOTATION_LOCATION, format!("{kind}:{target}")),
-        (ANNOTATION_ORIGIN, format!("{}:{}", root.0, root.1)),
-    ];
-    if kind == "url" {
-        let pinned = target
-            .split(|c: char| !c.is_ascii_hexdigit())
-            .any(|part| part.len() == 40);
-        if let Ok(located) = reading.locate(target) {
-            if !pinned {
-                own.push((ANNOTATION_VIEW, located.forge.web_url(&located.source, false)));
-                own.push((ANNOTATION_EDIT, located.forge.edit_url(&located.source)));
-            }
-            if let Ok(folder) = url::Url::parse(target).and_then(|target| target.join("./")) {
-                own.push((ANNOTATION_SOURCE, format!("url:{folder}")));
-            }
-        }
-    }
-    for (key, text) in own {
+    for (key, text) in self::annotations(reading, kind, target, root) {
         annotations.entry(key).or_insert(Value::String(text));
     }
     let mut faults = Vec::new();
     for key in [ANNOTATION_VIEW, ANNOTATION_EDIT] {
         if let Some(text) = annotations.get(key).and_then(Value::as_str)
-            && !is_web_address(text)
+            && runs_a_script(text)
         {
             faults.push(FieldFault::at(
                 &["metadata", "annotations", key],
@@ -86,6 +77,68 @@ pub fn entity(
     match faults.is_empty() {
         true => Ok(()),
         false => Err(faults),
+    }
+}
+
+fn annotations(reading: &Reading<'_>, kind: &str, target: &str, root: (&str, &str)) -> Vec<(&'static str, String)> {
+    let mut own = vec![
+        (ANNOTATION_LOCATION, format!("{kind}:{target}")),
+        (ANNOTATION_ORIGIN, format!("{}:{}", root.0, root.1)),
+    ];
+    if kind != "url" {
+        return own;
+    }
+    own.push((ANNOTATION_VIEW, target.to_owned()));
+    if let Ok(located) = reading.locate(target) {
+        let names_a_commit = target
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .any(|part| part.len() >= 40);
+        if !names_a_commit {
+            own.push((ANNOTATION_EDIT, located.forge.edit_url(&located.source)));
+        }
+        if let Ok(folder) = url::Url::parse(target).and_then(|target| target.join("./")) {
+            own.push((ANNOTATION_SOURCE, format!("url:{folder}")));
+        }
+    }
+    own
+}
+
+/// `javascript:` in all the ways in which browsers read it.
+fn runs_a_script(text: &str) -> bool {
+    let start = text.trim_start_matches(|c: char| c <= ' ');
+    let letters = start.chars().filter(|c| !['\r', '\n', '\t'].contains(c));
+    let scheme: String = letters.take("javascript:".len()).collect();
+    scheme.eq_ignore_ascii_case("javascript:")
+}
+
+/// Reads `<type>:<target>` as `parseLocationRef` of `@backstage/catalog-model` 1.10.1 does.
+pub fn parse_location(text: &str) -> Result<(&str, &str), String> {
+    let wrong =
+        || format!("Unable to parse location ref '{text}', expected '<type>:<target>', e.g. 'url:https://host/path'");
+    let (kind, target) = text.split_once(':').ok_or_else(wrong)?;
+    let (kind, target) = (kind.trim(), target.trim());
+    match kind {
+        _ if kind.is_empty() || target.is_empty() => Err(wrong()),
+        "http" | "https" => Err(format!(
+            "Invalid location ref '{text}', please prefix it with 'url:', e.g. 'url:{text}'"
+        )),
+        _ if runs_a_script(target) => Err(format!(
+            "Invalid location ref '{text}', the target runs a script, which is not allowed"
+        )),
+        _ => Ok((kind, target)),
+    }
+}
+
+/// The address of a location that somebody registers, without blanks around it.
+pub fn web_target(target: &str) -> Result<String, CatalogError> {
+    let url = url::Url::parse(target.trim()).map_err(|error| {
+        CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
+    })?;
+    match ["http", "https"].contains(&url.scheme()) {
+        true => Ok(target.trim().to_owned()),
+        false => Err(CatalogError::Invalid(format!(
+            "\"{target}\" is not an http or https address; name the file by its address at the forge"
+        ))),
     }
 }
 

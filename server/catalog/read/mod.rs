@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use annotate::{is_web_address, location_entity};
-pub use source::{Checked, Sources, head};
+pub use annotate::{is_web_address, location_entity, parse_location, web_target};
+pub use source::{Checked, MAX_TREE_BYTES, Sources, head};
 
 use super::envelope::{self, FieldFault};
 use super::kinds::{self, Relation};
@@ -93,6 +93,8 @@ pub struct Outcome {
     pub entities: Vec<ReadEntity>,
     /// Refs whose stored version stays, as their source is broken or out of reach.
     pub kept: HashSet<EntityRef>,
+    /// Those of them whose source has disappeared.
+    pub missed: HashSet<EntityRef>,
     pub problems: Vec<Problem>,
     /// Repositories that were looked into, with their commits.
     pub checked: Vec<Checked>,
@@ -121,7 +123,8 @@ pub async fn read(sources: &dyn Sources, rules: &Rules, kind: &str, target: &str
         visited: HashSet::new(),
         seen: HashMap::new(),
     };
-    reader.outcome.entities.push(annotate::location_entity(kind, target));
+    let own = annotate::annotated_location(&reader.reading, kind, target);
+    reader.outcome.entities.push(own);
     reader.queue.push_back(Job {
         kind: kind.to_owned(),
         target: target.to_owned(),
@@ -150,6 +153,7 @@ pub async fn read(sources: &dyn Sources, rules: &Rules, kind: &str, target: &str
     // A ref that was read anew is not also kept.
     for entity in &outcome.entities {
         outcome.kept.remove(&entity.entity_ref);
+        outcome.missed.remove(&entity.entity_ref);
     }
     outcome
 }
@@ -190,7 +194,17 @@ impl Reader<'_> {
                 }
             }
             Err(Failure::Missing(_)) if job.optional => {}
-            Err(Failure::Missing(message)) => self.problem_of(&job, message, false),
+            Err(Failure::Missing(message)) => {
+                self.problem_of(&job, message, false);
+                let source = format!("{}:{}", job.kind, job.target);
+                let described = self.previous.iter().filter(|previous| previous.source == source);
+                let own = location_ref(self.root.0, self.root.1);
+                let missed = described
+                    .map(|previous| &previous.entity_ref)
+                    .filter(|entity| **entity != own);
+                self.outcome.missed.extend(missed.cloned());
+                self.keep_source(&job.kind, &job.target, job.depth);
+            }
             Err(Failure::Unreadable { message, temporary }) => {
                 self.problem_of(&job, message, temporary);
                 self.keep_source(&job.kind, &job.target, job.depth);
@@ -302,6 +316,7 @@ impl Reader<'_> {
                     }]
                 })?;
         }
+        yaml::plain_numbers(&mut value);
         if holds_nul(&value) {
             let message = "the text holds a NUL character (\\0), which cannot be stored; remove it";
             return Err(told(vec![FieldFault::at(&[], message)]));
@@ -465,6 +480,11 @@ fn holds_nul(value: &Value) -> bool {
 
 /// Checks one entity as if it stood in the file `url:<target>`: what `/validate-entity` answers.
 pub fn validate(mut value: Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
+    // Files may leave the mapping empty, as the catalog fills it; a program has no reason to.
+    if value.pointer("/metadata/annotations") == Some(&Value::Null) {
+        let path = ["metadata", "annotations"];
+        return Err(vec![FieldFault::at(&path, "metadata.annotations must be a mapping")]);
+    }
     let faults = envelope::check(&mut value);
     if !faults.is_empty() {
         return Err(faults);

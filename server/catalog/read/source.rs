@@ -13,7 +13,7 @@ use crate::scm::{Forges, Located, Repository, Scm, ScmError, Source};
 /// A description file larger than this is refused.
 pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 /// A repository larger than this is read file by file instead of as one tree.
-const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
+pub const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
 /// Text that substitutions bring in for one location, at most.
 const MAX_SUBSTITUTED_BYTES: usize = 64 * 1024 * 1024;
 
@@ -21,6 +21,7 @@ const MAX_SUBSTITUTED_BYTES: usize = 64 * 1024 * 1024;
 pub trait Sources: Send + Sync {
     fn locate(&self, url: &str) -> Result<Located, ScmError>;
     fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError>;
+    fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError>;
 }
 
 impl Sources for Forges {
@@ -30,6 +31,10 @@ impl Sources for Forges {
 
     fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
         Forges::forge_of(self, repository)
+    }
+
+    fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        Forges::forge_by_host(self, host)
     }
 }
 
@@ -45,7 +50,7 @@ pub struct Checked {
 /// Why a file was not read.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The repository was read, and the file is not in it.
+    /// The repository was looked into, and the file is not in it; or there is no such repository.
     Missing(String),
     /// Nothing is known of the file now.
     Unreadable { message: String, temporary: bool },
@@ -60,9 +65,13 @@ impl Failure {
     }
 
     fn of(error: &ScmError) -> Self {
-        Self::Unreadable {
-            message: error.to_string(),
-            temporary: error.is_temporary(),
+        match error {
+            // The repository or its branch is gone.
+            ScmError::NotFound { .. } => Self::Missing(error.to_string()),
+            _ => Self::Unreadable {
+                message: error.to_string(),
+                temporary: error.is_temporary(),
+            },
         }
     }
 
@@ -134,7 +143,7 @@ impl<'a> Reading<'a> {
             }
             ("file", "file") => {
                 let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
-                Ok(folder.join(target).to_string_lossy().into_owned())
+                Ok(plain(&folder.join(target)).to_string_lossy().into_owned())
             }
             (_, "file") => Err(format!(
                 "the target \"{target}\" is a file of the server, which only the configuration may name"
@@ -378,6 +387,19 @@ fn short(commit: &str) -> &str {
 
 fn text(bytes: Bytes, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes.into()).map_err(|_| Failure::lasting(format!("{name} is not UTF-8 text")))
+}
+
+/// The path without `.` and `..`, as far as names alone tell.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// The deepest folder of a path that holds no pattern.

@@ -9,7 +9,8 @@ use chrono::DateTime;
 
 use crate::catalog::Sources;
 use crate::scm::{
-    Commit, Located, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree, TreeFile,
+    Commit, CommitStatus, Located, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree,
+    TreeFile,
 };
 
 type Files = BTreeMap<String, String>;
@@ -19,6 +20,8 @@ struct Content {
     /// Files of `owner/name`, and how often they were changed.
     repositories: BTreeMap<String, (usize, Files)>,
     down: bool,
+    /// Commit statuses: repository, failed, description.
+    statuses: Vec<(String, bool, String)>,
 }
 
 /// Cheap to clone; all clones are one forge at `https://forge.test`.
@@ -42,6 +45,16 @@ impl MemoryForge {
         let entry = content.repositories.entry(repository.to_owned()).or_default();
         entry.0 += 1;
         entry.1.remove(path);
+    }
+
+    /// Removes a whole repository.
+    pub fn remove_repository(&self, repository: &str) {
+        self.content.lock().unwrap().repositories.remove(repository);
+    }
+
+    /// Reported commit statuses: repository, failed, description.
+    pub fn statuses(&self) -> Vec<(String, bool, String)> {
+        self.content.lock().unwrap().statuses.clone()
     }
 
     pub fn set_down(&self, down: bool) {
@@ -103,6 +116,10 @@ impl Sources for MemoryForge {
     fn forge_of(&self, _: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
         Ok(Arc::new(self.clone()))
     }
+
+    fn forge_by_host(&self, _: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        Ok(Arc::new(self.clone()))
+    }
 }
 
 #[async_trait::async_trait]
@@ -141,6 +158,26 @@ impl Scm for MemoryForge {
             created_at: DateTime::UNIX_EPOCH,
             may_administer: true,
         })
+    }
+
+    async fn list_repositories(&self, owner: &str) -> Result<Vec<RepositoryInfo>, ScmError> {
+        let names: Vec<String> = self.content.lock().unwrap().repositories.keys().cloned().collect();
+        let mut found = Vec::new();
+        for name in names.iter().filter(|name| name.starts_with(&format!("{owner}/"))) {
+            found.push(self.repository(&Self::repository(name)).await?);
+        }
+        Ok(found)
+    }
+
+    async fn has_file(&self, source: &Source) -> Result<bool, ScmError> {
+        Ok(self.look(&source.repository)?.1.contains_key(&source.path))
+    }
+
+    async fn report_status(&self, repository: &Repository, _: &str, status: &CommitStatus) -> Result<(), ScmError> {
+        let name = format!("{}/{}", repository.owner, repository.name);
+        let told = (name, status.failed, status.description.clone());
+        self.content.lock().unwrap().statuses.push(told);
+        Ok(())
     }
 
     async fn commit(&self, repository: &Repository, _: &str) -> Result<Commit, ScmError> {

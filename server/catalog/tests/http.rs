@@ -305,6 +305,53 @@ async fn queries_go_forth_and_back(db: PgPool) {
         .await;
     assert_eq!(answer.names(), ["Beta"]);
 
+    // What an attacker makes up is refused, whatever it holds.
+    use base64::Engine;
+    let forged = |value: &Value| {
+        base64::engine::general_purpose::URL_SAFE
+            .encode(value.to_string())
+            .replace('=', "%3D")
+    };
+    let own: Value = serde_json::from_slice(
+        &base64::engine::general_purpose::STANDARD
+            .decode(first.json()["pageInfo"]["nextCursor"].as_str().unwrap())
+            .unwrap(),
+    )
+    .unwrap();
+    let with = |key: &str, value: Value| {
+        let mut cursor = own.clone();
+        cursor[key] = value;
+        forged(&cursor)
+    };
+    let deep = (0..100).fold(json!({"kind": "a"}), |inner, _| json!({ "$not": inner }));
+    for cursor in [
+        with("query", deep),
+        with("query", json!({"$nope": 1})),
+        with("orderField", json!("'; drop table catalog_entity; --")),
+        with("from", json!(["x"])),
+        with("totalItems", json!("many")),
+        forged(&json!([])),
+        "AAAA".to_owned(),
+    ] {
+        let answer = client
+            .get(&format!("/api/catalog/entities/by-query?cursor={cursor}"))
+            .await;
+        assert_eq!(answer.status, 400, "{cursor}: {}", answer.text);
+    }
+    for harmless in [
+        format!(
+            "cursor={}",
+            with("orderField", json!(["'; drop table catalog_entity; --", false]))
+        ),
+        "filter=kind=%00".to_owned(),
+        "filter=%27%3B--=a".to_owned(),
+        "orderField=%27)--".to_owned(),
+        "fullTextFilterTerm=%5C%27&fullTextFilterFields=%27)--".to_owned(),
+    ] {
+        let answer = client.get(&format!("/api/catalog/entities/by-query?{harmless}")).await;
+        assert_eq!(answer.status, 200, "{harmless}: {}", answer.text);
+        assert!(answer.names().is_empty(), "{harmless}");
+    }
     for bad in [
         "unknown=1",
         "limit=-1",
@@ -519,6 +566,27 @@ async fn locations_by_the_api(db: PgPool) {
         let answer = client.post("/api/catalog/locations", body.clone()).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text);
     }
+    let analyzed = |name: &str| {
+        let location =
+            json!({"type": "url", "target": "https://forge.test/team/all/src/branch/main/catalog-info.yaml"});
+        json!({"location": location, "catalogFilename": name})
+    };
+    let found = client
+        .post("/api/catalog/analyze-location", analyzed("entities.yaml"))
+        .await
+        .json();
+    assert_eq!(found["existingEntityFiles"].as_array().unwrap().len(), 5, "{found}");
+    assert_eq!(found["existingEntityFiles"][0]["isRegistered"], false);
+    assert_eq!(found["generateEntities"], json!([]));
+    let none = client
+        .post("/api/catalog/analyze-location", analyzed("none.yaml"))
+        .await
+        .json();
+    assert_eq!(
+        none["generateEntities"][0]["entity"]["metadata"]["name"], "all",
+        "{none}"
+    );
+
     let valid = json!({"entity": {"apiVersion": "backstage.io/v1alpha1", "kind": "User", "metadata": {"name": "a"},
         "spec": {"memberOf": []}}, "location": "url:https://forge.test/x"});
     let answer = client.post("/api/catalog/validate-entity", valid.clone()).await;
@@ -654,7 +722,12 @@ async fn locations_are_managed_on_pages(db: PgPool) {
     }
     forge.write("team/all", "gone.yaml", &component("back", ""));
     let refreshed = client.form(&format!("/catalog/locations/{id}/refresh"), "").await;
-    assert_eq!(refreshed.status, 303, "{}", refreshed.text);
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text);
+    assert!(
+        refreshed.text.contains("component:default/back is new"),
+        "{}",
+        refreshed.text
+    );
     assert!(
         client
             .get(&format!("/catalog/locations/{id}"))

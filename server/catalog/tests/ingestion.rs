@@ -194,7 +194,7 @@ async fn a_broken_location_keeps_what_it_named(db: PgPool) {
 }
 
 #[sqlx::test]
-async fn sources_out_of_reach_keep_their_entities_and_removed_ones_lose_them(db: PgPool) {
+async fn sources_out_of_reach_keep_their_entities(db: PgPool) {
     let forge = MemoryForge::default();
     forge.write(
         "team/paths",
@@ -229,9 +229,10 @@ async fn sources_out_of_reach_keep_their_entities_and_removed_ones_lose_them(db:
     assert!(catalog.read_location(id, false).await.unwrap().unchanged);
     assert!(problems(&catalog).await.is_empty());
 
-    forge.remove("team/paths", "two.yaml");
+    // No longer named: gone at once.
+    forge.write("team/paths", "catalog-info.yaml", &location("paths", &["./one.yaml"]));
     let report = catalog.read_location(id, false).await.unwrap();
-    assert_eq!(report.problems.len(), 1);
+    assert_eq!(report.removed, ["component:default/two"]);
     assert_eq!(
         refs(&catalog).await,
         ["component:default/one", "location:default/paths"]
@@ -386,6 +387,14 @@ async fn hostile_files_are_refused_and_store_nothing(db: PgPool) {
         ("-> /etc/passwd".to_owned(), "symbolic link"),
         ("just text".to_owned(), "expected a mapping"),
         ("kind: Component\n".repeat(3), "duplicate"),
+        ("#".repeat(50 * 1024 * 1024), "more than the 10485760 that are read"),
+        (
+            component("x", "").replace("kind: Component", "kind: component"),
+            "No processor recognized",
+        ),
+        (component("a b", ""), "is not a name"),
+        (component("x", "  Name: y\n"), "differ only in case"),
+        ("<html><body>Sign in</body></html>".to_owned(), "expected a mapping"),
     ];
     for (text, expected) in table {
         forge.write("a/bad", "c.yaml", &text);

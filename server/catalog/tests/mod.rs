@@ -3,6 +3,8 @@
 pub mod forge;
 mod http;
 mod ingestion;
+mod lifecycle;
+mod model;
 
 use std::sync::Arc;
 
@@ -13,7 +15,15 @@ use forge::MemoryForge;
 
 /// A catalog in which locations may define every kind.
 pub fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
-    let config = CatalogConfig {
+    catalog_with(db, forge, Clock::system(), config())
+}
+
+fn catalog_with(db: &PgPool, forge: &MemoryForge, clock: Clock, config: CatalogConfig) -> Catalog {
+    Catalog::new(db.clone(), clock, Arc::new(forge.clone()), config, None)
+}
+
+fn config() -> CatalogConfig {
+    CatalogConfig {
         rules: Some(vec![Rule {
             allow: [
                 "Component",
@@ -31,8 +41,7 @@ pub fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
             locations: None,
         }]),
         ..CatalogConfig::default()
-    };
-    Catalog::new(db.clone(), Clock::system(), Arc::new(forge.clone()), config, None)
+    }
 }
 
 fn url(repository: &str, path: &str) -> String {

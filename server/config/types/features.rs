@@ -25,12 +25,13 @@ pub struct Catalog {
     pub readonly: bool,
     #[serde(rename = "import")]
     _import: Unused,
-    #[serde(rename = "providers")]
-    _providers: Unused,
+    #[serde(default)]
+    pub providers: CatalogProviders,
     #[serde(rename = "processors")]
     _processors: Unused,
-    #[serde(rename = "orphanStrategy")]
-    _orphan_strategy: Unused,
+    /// What becomes of an entity whose source has disappeared: `delete` after `portico.orphanGracePeriod`, or `keep`.
+    #[serde(default)]
+    pub orphan_strategy: OrphanStrategy,
     #[serde(rename = "orphanProviderStrategy")]
     _orphan_provider_strategy: Unused,
     #[serde(rename = "stitchingStrategy")]
@@ -43,6 +44,54 @@ pub struct Catalog {
     _enable_relations_compatibility: Unused,
     #[serde(rename = "processorOptions")]
     _processor_options: Unused,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OrphanStrategy {
+    #[default]
+    Delete,
+    Keep,
+}
+
+/// What finds locations by itself.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct CatalogProviders {
+    /// By an id of one's choice.
+    #[serde(default)]
+    pub gitea: BTreeMap<String, GiteaProvider>,
+}
+
+/// Every repository of an organisation or user that has the file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GiteaProvider {
+    /// Host of an integration, with its port.
+    #[serde(deserialize_with = "text")]
+    pub host: String,
+    #[serde(deserialize_with = "text")]
+    pub organization: String,
+    /// The default branch of each repository where it is not given.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub branch: Option<String>,
+    /// `catalog-info.yaml` where it is not given.
+    #[serde(default, deserialize_with = "optional_text")]
+    pub catalog_path: Option<String>,
+    #[serde(default)]
+    pub schedule: Schedule,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// A length of time; half an hour where it is not given.
+    pub frequency: Option<HumanDuration>,
+    #[serde(rename = "timeout")]
+    _timeout: Unused,
+    #[serde(rename = "initialDelay")]
+    _initial_delay: Unused,
+    #[serde(rename = "scope")]
+    _scope: Unused,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

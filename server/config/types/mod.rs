@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::values::{Size, optional_text, text};
+use super::values::{HumanDuration, Size, optional_text, text};
 
 pub use auth::*;
 pub use backend::*;
@@ -92,6 +92,8 @@ pub struct Portico {
     pub argocd: PorticoArgoCd,
     /// Largest workspace of a task, in bytes.
     pub workspace_limit: Size,
+    /// How long an entity stays in the catalog, marked, after its source has disappeared.
+    pub orphan_grace_period: HumanDuration,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

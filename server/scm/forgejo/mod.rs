@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use url::Url;
 
-use super::{Commit, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree};
+use super::{Commit, CommitStatus, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree};
 
 mod archive;
 mod request;
@@ -26,6 +26,11 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 /// Hooks asked for in one page, and pages: more hooks than anybody has.
 const HOOKS_A_PAGE: usize = 50;
 const HOOK_PAGES: usize = 20;
+/// Repositories asked for in one page, and pages.
+const REPOSITORIES_A_PAGE: usize = 50;
+const REPOSITORY_PAGES: usize = 200;
+/// As much of a status as forges show.
+const STATUS_LIMIT: usize = 200;
 
 /// An entry of `integrations.gitea`.
 #[derive(Clone)]
@@ -262,6 +267,73 @@ impl Scm for Forgejo {
             other => other?,
         };
         self.api.body(response, limit, &what).await
+    }
+
+    async fn list_repositories(&self, owner: &str) -> Result<Vec<RepositoryInfo>, ScmError> {
+        let what = format!("the repositories of {owner}");
+        let mut kind = "orgs";
+        let mut found = Vec::new();
+        for page in 1..=REPOSITORY_PAGES {
+            let ask = |kind: &str| {
+                let request = self.api.request(Method::GET, &[kind, owner, "repos"])?;
+                Ok(request.query(&[("page", page), ("limit", REPOSITORIES_A_PAGE)]))
+            };
+            let listed: Vec<wire::Repository> = match self.api.json(ask(kind)?, &what).await {
+                // A user, then.
+                Err(ScmError::NotFound { .. }) if page == 1 => {
+                    kind = "users";
+                    self.api.json(ask(kind)?, &what).await?
+                }
+                other => other?,
+            };
+            // A forge may hold its pages shorter than asked for.
+            if listed.is_empty() {
+                break;
+            }
+            found.extend(listed.into_iter().map(|repository| self.info(repository, "main")));
+        }
+        Ok(found)
+    }
+
+    async fn has_file(&self, source: &Source) -> Result<bool, ScmError> {
+        let repository = &source.repository;
+        let mut segments = vec!["repos", &repository.owner, &repository.name, "contents"];
+        segments.extend(source.path.split('/').filter(|segment| !segment.is_empty()));
+        let mut request = self.api.request(Method::GET, &segments)?;
+        if let Some(reference) = &source.reference {
+            request = request.query(&[("ref", reference)]);
+        }
+        match self
+            .api
+            .send(request, &format!("{} of {}", source.path, repository.name))
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(ScmError::NotFound { .. } | ScmError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn report_status(
+        &self,
+        repository: &Repository,
+        commit: &str,
+        status: &CommitStatus,
+    ) -> Result<(), ScmError> {
+        let segments = ["repos", &repository.owner, &repository.name, "statuses", commit];
+        let description: String = status.description.chars().take(STATUS_LIMIT).collect();
+        let request = self.api.request(Method::POST, &segments)?.json(&wire::WriteStatus {
+            state: if status.failed { "failure" } else { "success" },
+            context: &status.context,
+            description: &description,
+            target_url: &status.url,
+        });
+        let what = format!(
+            "the status of commit {commit} in {}/{}",
+            repository.owner, repository.name
+        );
+        self.api.send(request, &what).await?;
+        Ok(())
     }
 
     async fn read_tree(&self, repository: &Repository, reference: &str, limit: u64) -> Result<Tree, ScmError> {

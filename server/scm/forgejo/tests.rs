@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::{Forges, NewRepository, Repository, Scm, ScmError, Source};
+use super::super::{CommitStatus, Forges, NewRepository, Repository, Scm, ScmError, Source};
 use super::*;
 
 /// What was asked: method, path with query, `Authorization`, body.
@@ -344,6 +344,76 @@ async fn one_hook_is_made_or_mended() {
         .await
         .unwrap_err();
     assert!(matches!(error, ScmError::Denied { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn repositories_of_an_organisation_or_a_user_are_listed_to_the_end() {
+    let stub = Stub::start(Some("giteaAdmin"), |line| {
+        let page = |number: u32| match number {
+            1 | 2 => answer(200, json!([repository_json("team")])),
+            _ => answer(200, json!([])),
+        };
+        match line {
+            "GET /gitea/api/v1/orgs/team/repos?page=1&limit=50"
+            | "GET /gitea/api/v1/users/jo/repos?page=1&limit=50" => page(1),
+            "GET /gitea/api/v1/orgs/team/repos?page=2&limit=50"
+            | "GET /gitea/api/v1/users/jo/repos?page=2&limit=50" => page(2),
+            line if line.contains("page=3") => page(3),
+            _ => answer(404, json!({})),
+        }
+    })
+    .await;
+    for owner in ["team", "jo"] {
+        assert_eq!(stub.forge().list_repositories(owner).await.unwrap().len(), 2, "{owner}");
+    }
+    assert!(matches!(
+        stub.forge().list_repositories("nobody").await,
+        Err(ScmError::NotFound { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_status_is_written_at_the_commit() {
+    let stub = Stub::start(Some("giteaAdmin"), |_| answer(201, json!({}))).await;
+    let status = CommitStatus {
+        failed: true,
+        context: "portico/catalog".to_owned(),
+        description: "x".repeat(500),
+        url: "https://portal.test/catalog/locations/1".to_owned(),
+    };
+    let commit = "0123456789012345678901234567890123456789";
+    stub.forge().report_status(&stub.demo(), commit, &status).await.unwrap();
+    assert_eq!(
+        stub.lines(),
+        [format!("POST /gitea/api/v1/repos/giteaAdmin/demo/statuses/{commit}")]
+    );
+    let body = stub.asked.lock().unwrap()[0].body.clone();
+    assert_eq!(
+        (&body["state"], &body["context"]),
+        (&json!("failure"), &json!("portico/catalog"))
+    );
+    assert_eq!(body["description"].as_str().map(str::len), Some(STATUS_LIMIT));
+}
+
+#[tokio::test]
+async fn a_sign_in_page_is_no_answer() {
+    let stub = Stub::start(Some("giteaAdmin"), |_| {
+        let page = Response::builder().header("content-type", "text/html");
+        page.body(Body::from("<html><body>Sign in</body></html>")).unwrap()
+    })
+    .await;
+    let forge = stub.forge();
+    let errors = [
+        forge.repository(&stub.demo()).await.unwrap_err(),
+        forge.commit(&stub.demo(), "main").await.unwrap_err(),
+        forge.list_repositories("team").await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(
+            matches!(&error, ScmError::Unexpected { .. }) && !error.is_temporary(),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]

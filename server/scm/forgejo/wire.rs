@@ -88,6 +88,14 @@ pub struct HookConfig<'a> {
     pub secret: &'a str,
 }
 
+#[derive(Debug, Serialize)]
+pub struct WriteStatus<'a> {
+    pub state: &'a str,
+    pub context: &'a str,
+    pub description: &'a str,
+    pub target_url: &'a str,
+}
+
 /// Body of an error.
 #[derive(Debug, Default, Deserialize)]
 pub struct Failure {

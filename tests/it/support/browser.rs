@@ -92,6 +92,17 @@ impl Browser {
         Page::read(request.send().await.expect("an answer")).await
     }
 
+    /// What a script of a page fetches: status and JSON, `Null` for anything else.
+    pub async fn fetch(&self, target: &str, headers: &[(&str, &str)]) -> (StatusCode, serde_json::Value) {
+        let url = self.base.join(target).expect("a URL");
+        let mut request = self.client.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("an answer");
+        (answer.status(), answer.json().await.unwrap_or_default())
+    }
+
     /// Logs in at the identity provider, wherever the portal sends to.
     pub async fn log_in(&self, username: &str, password: &str) -> Page {
         let page = self.open("/").await;

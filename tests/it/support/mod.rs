@@ -15,7 +15,7 @@ pub use access::{Access, Api};
 pub use browser::{Browser, Page, Stream};
 pub use database::Database;
 pub use git::{Checkout, git};
-pub use platform::{AnyPlatform, Options, Platform};
+pub use platform::{AnyPlatform, Options, Platform, TOKEN};
 pub use portal::Portal;
 pub use proxy::Cable;
 pub use recorder::{Exchange, Recorder};

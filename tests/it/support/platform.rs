@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::{Access, Cable, Database, Portal, RunningPlatform, Systems};
 
 const ADMIN: &str = Credentials::FORGE_ADMIN;
-const TOKEN: &str = "a-token-for-the-tests-of-this-folder";
+/// The static token of programs.
+pub const TOKEN: &str = "a-token-for-the-tests-of-this-folder";
 
 /// How a platform is started.
 pub struct Options {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 /// A session as it is stored.
-pub(super) struct Session {
+pub(in crate::auth) struct Session {
     pub provider: String,
     pub entity_ref: String,
     pub username: String,
@@ -16,7 +16,7 @@ pub(super) struct Session {
     pub checked_at: DateTime<Utc>,
 }
 
-pub(super) async fn insert(
+pub(in crate::auth) async fn insert(
     db: &PgPool,
     id_hash: &[u8],
     session: &Session,
@@ -46,7 +46,7 @@ pub(super) async fn insert(
 }
 
 /// The session, unless it is over: older than its end, or not seen since `idle_since`.
-pub(super) async fn find(
+pub(in crate::auth) async fn find(
     db: &PgPool,
     id_hash: &[u8],
     now: DateTime<Utc>,
@@ -64,7 +64,7 @@ pub(super) async fn find(
     .await
 }
 
-pub(super) async fn update_seen(db: &PgPool, id_hash: &[u8], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(in crate::auth) async fn update_seen(db: &PgPool, id_hash: &[u8], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("update sessions set seen_at = $2 where id_hash = $1", id_hash, now)
         .execute(db)
         .await?;
@@ -72,7 +72,7 @@ pub(super) async fn update_seen(db: &PgPool, id_hash: &[u8], now: DateTime<Utc>)
 }
 
 /// True for the one who may ask the provider now: `checked_at` was still what they had read.
-pub(super) async fn claim_check(
+pub(in crate::auth) async fn claim_check(
     db: &PgPool,
     id_hash: &[u8],
     read: DateTime<Utc>,
@@ -90,7 +90,7 @@ pub(super) async fn claim_check(
 }
 
 /// What the provider says now.
-pub(super) async fn update_person(db: &PgPool, id_hash: &[u8], session: &Session) -> Result<(), sqlx::Error> {
+pub(in crate::auth) async fn update_person(db: &PgPool, id_hash: &[u8], session: &Session) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update sessions set display_name = $2, email = $3, groups = $4, tokens = $5, checked_at = $6
          where id_hash = $1",
@@ -106,7 +106,7 @@ pub(super) async fn update_person(db: &PgPool, id_hash: &[u8], session: &Session
     Ok(())
 }
 
-pub(super) async fn delete(db: &PgPool, id_hash: &[u8]) -> Result<(), sqlx::Error> {
+pub(in crate::auth) async fn delete(db: &PgPool, id_hash: &[u8]) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sessions where id_hash = $1", id_hash)
         .execute(db)
         .await?;
@@ -114,7 +114,11 @@ pub(super) async fn delete(db: &PgPool, id_hash: &[u8]) -> Result<(), sqlx::Erro
 }
 
 /// Forgets sessions that are over.
-pub(super) async fn delete_over(db: &PgPool, now: DateTime<Utc>, idle_since: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(in crate::auth) async fn delete_over(
+    db: &PgPool,
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "delete from sessions where expires_at <= $1 or seen_at <= $2",
         now,

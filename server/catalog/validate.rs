@@ -1,0 +1,212 @@
+//! `portico catalog validate`: the same reading and the same checks as the portal's, told as a compiler does.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::kinds::Kind;
+use super::read::{self, Problem, Sources};
+use super::rules::Rules;
+use crate::scm::{Located, Repository, Scm, ScmError};
+
+/// Names of the files that are looked for in folders.
+const NAMES: [&str; 2] = ["catalog-info.yaml", "catalog-info.yml"];
+
+/// What is right and wrong with some files.
+#[derive(Debug, Default)]
+pub struct Validation {
+    files: usize,
+    entities: usize,
+    problems: Vec<Problem>,
+}
+
+/// Stands where the portal has its forges: addresses are not read here.
+struct NoForges;
+
+impl Sources for NoForges {
+    fn locate(&self, url: &str) -> Result<Located, ScmError> {
+        Err(not_read(url))
+    }
+
+    fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
+        Err(not_read(&repository.forge))
+    }
+
+    fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        Err(not_read(host))
+    }
+}
+
+/// It may be right elsewhere.
+fn not_read(address: &str) -> ScmError {
+    ScmError::Unavailable {
+        host: address.to_owned(),
+        reason: "this command reads files only".to_owned(),
+    }
+}
+
+/// Checks files, and every description file of folders, with all that they name.
+pub async fn validate_files(paths: &[PathBuf]) -> anyhow::Result<Validation> {
+    let mut files = BTreeSet::new();
+    for path in paths {
+        let whole = path
+            .canonicalize()
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        match whole.is_dir() {
+            true => {
+                let found = described(&whole)?;
+                anyhow::ensure!(!found.is_empty(), "there is no {} in {}", NAMES[0], path.display());
+                files.extend(found);
+            }
+            false => drop(files.insert(whole)),
+        }
+    }
+    let rules = Rules::allowing(Kind::ALL.map(Kind::name));
+    let mut validation = Validation::default();
+    let mut seen = BTreeSet::new();
+    for file in files {
+        let target = file.to_string_lossy();
+        let outcome = read::read(&NoForges, &rules, "file", &target, &[]).await;
+        validation.files += 1;
+        // The first stands for the file itself; one that several files name counts once.
+        for entity in outcome.entities.iter().skip(1) {
+            seen.insert((entity.entity_ref.clone(), entity.source.clone()));
+        }
+        for problem in outcome.problems {
+            if !validation.problems.contains(&problem) {
+                validation.problems.push(problem);
+            }
+        }
+    }
+    validation.entities = seen.len();
+    validation
+        .problems
+        .sort_by(|a, b| (&a.source, a.line).cmp(&(&b.source, b.line)));
+    Ok(validation)
+}
+
+/// Description files below a folder, those of git's own folders left out.
+fn described(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
+            let kind = entry
+                .file_type()
+                .with_context(|| format!("{} cannot be read", entry.path().display()))?;
+            let name = entry.file_name();
+            if kind.is_dir() && name != ".git" {
+                folders.push(entry.path());
+            } else if kind.is_file() && NAMES.iter().any(|wanted| name == *wanted) {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Validation {
+    /// How many things are wrong.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| !problem.temporary).count()
+    }
+}
+
+impl fmt::Display for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.problems {
+            show(problem, f)?;
+        }
+        let count = |number: usize, one: &str, many: &str| match number {
+            1 => format!("1 {one}"),
+            number => format!("{number} {many}"),
+        };
+        writeln!(
+            f,
+            "{}, {}: {}",
+            count(self.files, "file", "files"),
+            count(self.entities, "entity that is right", "entities that are right"),
+            match self.errors() {
+                0 => "nothing is wrong".to_owned(),
+                errors => count(errors, "error", "errors"),
+            }
+        )
+    }
+}
+
+fn show(problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let kind = if problem.temporary { "note" } else { "error" };
+    writeln!(f, "{kind}: {}", problem.message)?;
+    let source = relative(&problem.source);
+    let Some(line) = problem.line else {
+        return writeln!(f, "  --> {source}\n");
+    };
+    let column = problem.column.unwrap_or(1);
+    writeln!(f, "  --> {source}:{line}:{column}")?;
+    let width = line.to_string().len();
+    let text = std::fs::read_to_string(&problem.source).unwrap_or_default();
+    if let Some(content) = text.lines().nth(line - 1) {
+        let blank = " ".repeat(width);
+        // As many tabs as stand in front of the place, so that the mark is below it.
+        let indent: String = content
+            .chars()
+            .take(column - 1)
+            .map(|letter| if letter == '\t' { '\t' } else { ' ' })
+            .collect();
+        writeln!(f, "{blank} |\n{line} | {content}\n{blank} | {indent}^")?;
+    }
+    if let Some(entity) = &problem.entity {
+        writeln!(f, "{} = in {entity}", " ".repeat(width))?;
+    }
+    writeln!(f)
+}
+
+/// As seen from the current folder, where it lies in it.
+fn relative(source: &str) -> String {
+    let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
+    let relative = here
+        .ok()
+        .and_then(|here| Path::new(source).strip_prefix(here).ok().map(Path::to_path_buf));
+    relative.map_or_else(|| source.to_owned(), |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wrong_is_told_with_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            std::fs::write(path, text).expect("a file");
+        };
+        write(
+            "catalog-info.yaml",
+            "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: all\nspec:\n  targets:\n    - ./one.yaml\n    - ./gone.yaml\n---\napiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: elsewhere\nspec:\n  type: url\n  target: https://example.com/x.yaml\n",
+        );
+        write(
+            "one.yaml",
+            "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: one\nspec:\n  type: service\n  owner: me\n---\nkind: [\n",
+        );
+        write(
+            "deep/catalog-info.yaml",
+            "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: jo\nspec:\n  memberOf: []\n",
+        );
+        let validation = validate_files(&[folder.path().to_path_buf()]).await.expect("it runs");
+        let told = validation.to_string();
+        let whole = folder.path().canonicalize().expect("a folder");
+        let told = told.replace(&whole.display().to_string(), "DIR");
+        insta::assert_snapshot!(told);
+        assert_eq!(validation.errors(), 3);
+        let right = validate_files(&[folder.path().join("deep")]).await.expect("it runs");
+        assert_eq!(right.to_string(), "1 file, 1 entity that is right: nothing is wrong\n");
+        assert!(validate_files(&[folder.path().join("nowhere")]).await.is_err());
+    }
+}
