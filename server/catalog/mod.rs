@@ -39,6 +39,7 @@ pub use read::{Problem, Sources};
 pub use refresh::run;
 pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
 pub use state::{Location, LocationState, Registered};
+pub use yaml::documents as yaml_documents;
 
 use crate::clock::Clock;
 use crate::scm::{Repository, ScmError};
