@@ -113,10 +113,10 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
 
     let forges = Forges::new(settings::forges(config), outbound.client())?;
     // Applications are watched in the first cluster: that is where the platform runs.
-    let cluster = kubernetes::clusters(&settings::clusters(config))?.into_iter().next();
+    let clusters = kubernetes::clusters(&settings::clusters(config))?;
     let gitops = GitOps::new(
         settings::gitops(config),
-        cluster,
+        clusters.first().cloned(),
         outbound.direct_client(),
         clock.clone(),
     )?;
@@ -143,6 +143,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         catalog: catalog.clone(),
         forges: forges.clone(),
         gitops: gitops.clone(),
+        clusters: clusters.into(),
     };
     let scaffolder = Scaffolder::new(
         db.clone(),

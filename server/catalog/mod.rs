@@ -49,6 +49,7 @@ pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, R
 pub use state::{Location, LocationState, Registered};
 pub use store::Rival;
 pub use validate::{Validation, validate_files};
+pub use yaml::documents as yaml_documents;
 
 use crate::clock::Clock;
 use crate::ids::new_id;

@@ -11,6 +11,10 @@ use kube::config::AuthInfo;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+mod apply;
+
+pub use apply::{Applied, ApplyError};
+
 /// An entry of `kubernetes.clusterLocatorMethods[].clusters` (type `config`), or the whole of a cluster file.
 #[derive(Clone, Default)]
 pub struct ClusterSettings {

@@ -25,6 +25,7 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod vault;
+mod yaml;
 
 pub use engine::run_worker;
 pub use operations::{Problem, StartError};

@@ -56,7 +56,10 @@ words! {
 
 words! {
     /// Kinds of things that a task makes outside of the portal.
-    EffectKind { Repository = "repository", Application = "application", Location = "location" }
+    EffectKind {
+        Repository = "repository", Application = "application", Location = "location", Object = "object",
+        PullRequest = "pull-request", Issue = "issue",
+    }
 }
 
 impl TaskStatus {

@@ -1,11 +1,13 @@
 //! What the scaffolder is told by the configuration, and what it may reach.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::gitops::GitOps;
+use crate::kubernetes::Cluster;
 use crate::scm::Forges;
 
 /// The portal's ports, as far as actions use them. Cheap to clone.
@@ -14,6 +16,8 @@ pub struct Outside {
     pub catalog: Catalog,
     pub forges: Forges,
     pub gitops: GitOps,
+    /// Configured clusters, in order; the portal's own where none is configured.
+    pub clusters: Arc<[Cluster]>,
 }
 
 /// Name and e-mail of a commit's author.

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::ActionError;
 use crate::scaffolder::engine::{Journal, Workspace};
 use crate::scaffolder::model::EffectKind;
-use crate::scaffolder::queries::{self, NewEffect, NewIntent, Write};
+use crate::scaffolder::queries::{NewEffect, NewIntent, Write};
 use crate::scaffolder::{Outside, Settings};
-use crate::scm::Located;
+use crate::scm::{Located, TreeFile};
 
 /// A step's surroundings while its action runs.
 #[derive(Clone)]
@@ -29,6 +29,10 @@ pub struct Context {
     pub base_url: Option<String>,
     /// The template's ref.
     pub template_ref: String,
+    /// Nothing outside of the workspace may be changed.
+    pub dry_run: bool,
+    /// Files beside the template, where they came with it: those of a dry run.
+    pub beside: Option<Arc<Vec<TreeFile>>>,
     pub workspace: Arc<Workspace>,
     pub outside: Outside,
     pub settings: Arc<Settings>,
@@ -68,12 +72,8 @@ impl Context {
 
     /// What was recorded under `key` by this step, in this run of it or an earlier one.
     pub async fn find_intent(&self, key: &str) -> Result<Option<Value>, ActionError> {
-        let key = self.key(key);
         self.journal
-            .read(|db| {
-                let key = key.clone();
-                async move { queries::find_intent(&db, self.task_id, &self.step_id, &key).await }
-            })
+            .find_intent(&self.step_id, &self.key(key))
             .await
             .map_err(|error| ActionError::Write(error.into()))
     }

@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Action, ActionError, Context, Example, InputProblem};
+use super::{Action, ActionError, Context, Example, InputProblem, NoOutput};
 use crate::gitops::{NewApplication, name_problem};
 use crate::scaffolder::Outside;
 use crate::scaffolder::model::EffectKind;
@@ -30,9 +30,6 @@ pub struct Input {
     app_namespace: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {}
-
 #[async_trait::async_trait]
 impl Action for CreateArgocdApp {
     const ID: &'static str = "cnoe:create-argocd-app";
@@ -42,9 +39,9 @@ impl Action for CreateArgocdApp {
         example: "steps:\n  - id: create-argocd-app\n    action: cnoe:create-argocd-app\n    input:\n      appName: ${{ parameters.name }}\n      appNamespace: default\n      argoInstance: in-cluster\n      projectName: default\n      repoUrl: ${{ steps.publish.output.remoteUrl }}\n      path: manifests\n",
     }];
     type Input = Input;
-    type Output = Output;
+    type Output = NoOutput;
 
-    async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+    async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         if let Some(problem) = name_problem(&input.app_name) {
             return Err(ActionError::Input(format!(
                 "\"{}\" is no name for an Application. {problem}",
@@ -78,7 +75,7 @@ impl Action for CreateArgocdApp {
         } else {
             "Created"
         });
-        Ok(Output {})
+        Ok(NoOutput {})
     }
 
     async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {

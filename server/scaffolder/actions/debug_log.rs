@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Action, ActionError, Context, Example};
+use super::{Action, ActionError, Context, Example, NoOutput};
 
 /// `debug:log`: writes a message and the workspace into the log.
 pub struct DebugLog;
@@ -26,21 +26,19 @@ enum ListWorkspace {
     How(String),
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {}
-
 #[async_trait::async_trait]
 impl Action for DebugLog {
     const ID: &'static str = "debug:log";
     const DESCRIPTION: &'static str = "Writes a message into the log, or lists the files of the workspace.";
+    const DRY_RUN: bool = true;
     const EXAMPLES: &'static [Example] = &[Example {
         description: "Write a message",
         example: "steps:\n  - id: say\n    action: debug:log\n    input:\n      message: Hello ${{ user.ref }}\n",
     }];
     type Input = Input;
-    type Output = Output;
+    type Output = NoOutput;
 
-    async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+    async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         if let Some(message) = &input.message {
             cx.log(message);
         }
@@ -57,6 +55,6 @@ impl Action for DebugLog {
                 }
             }
         }
-        Ok(Output {})
+        Ok(NoOutput {})
     }
 }

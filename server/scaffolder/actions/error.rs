@@ -1,5 +1,6 @@
 use crate::catalog::CatalogError;
 use crate::gitops::GitOpsError;
+use crate::kubernetes::ApplyError;
 use crate::scaffolder::engine::{WorkspaceError, is_temporary};
 use crate::scaffolder::expressions::ExpressionError;
 use crate::scaffolder::queries::WriteError;
@@ -25,6 +26,8 @@ pub enum ActionError {
         #[from]
         source: GitOpsError,
     },
+    #[error(transparent)]
+    Kubernetes(#[from] ApplyError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error("{0}")]

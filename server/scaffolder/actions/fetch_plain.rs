@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::tree::{place, read_folder};
-use super::{Action, ActionError, Context, Example};
+use super::{Action, ActionError, Context, Example, NoOutput};
 
 /// `fetch:plain`: copies a folder into the workspace as it is.
 pub struct FetchPlain;
@@ -16,21 +16,19 @@ pub struct Input {
     target_path: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {}
-
 #[async_trait::async_trait]
 impl Action for FetchPlain {
     const ID: &'static str = "fetch:plain";
     const DESCRIPTION: &'static str = "Copies a folder of a repository into the workspace, without rendering it.";
+    const DRY_RUN: bool = true;
     const EXAMPLES: &'static [Example] = &[Example {
         description: "Copy a folder that lies beside the template",
         example: "steps:\n  - id: fetch\n    action: fetch:plain\n    input:\n      url: ./files\n      targetPath: src\n",
     }];
     type Input = Input;
-    type Output = Output;
+    type Output = NoOutput;
 
-    async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+    async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         let target = input.target_path.unwrap_or_default();
         cx.workspace.resolve(&target)?;
         let files = read_folder(cx, &input.url).await?;
@@ -50,6 +48,6 @@ impl Action for FetchPlain {
         .await
         .map_err(|error| ActionError::Failed(format!("copying broke off: {error}")))??;
         cx.log(format!("Copied {count} files"));
-        Ok(Output {})
+        Ok(NoOutput {})
     }
 }

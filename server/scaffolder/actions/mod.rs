@@ -11,16 +11,34 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+mod alias;
+mod catalog_fetch;
 mod catalog_register;
+mod catalog_write;
+mod cnoe;
 mod context;
 mod create_argocd_app;
 mod debug_log;
+mod debug_wait;
 mod error;
 mod fetch_plain;
+mod fetch_plain_file;
 mod fetch_template;
+mod fetch_template_file;
+mod files;
+mod fs_delete;
+mod fs_readdir;
+mod fs_rename;
 mod publish_gitea;
+mod roadie;
+mod skeleton;
+#[cfg(test)]
+mod testing;
 mod tree;
+mod workspace_template;
+mod workspace_template_file;
 
+use alias::Alias;
 pub use context::{Context, Intent};
 pub use error::ActionError;
 
@@ -33,6 +51,10 @@ pub struct Example {
     /// Steps as YAML.
     pub example: &'static str,
 }
+
+/// The output of actions that have none.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NoOutput {}
 
 /// Something that would fail, known before anything is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +71,8 @@ pub trait Action: Send + Sync + 'static {
     const ID: &'static str;
     const DESCRIPTION: &'static str;
     const EXAMPLES: &'static [Example] = &[];
+    /// A dry run runs it, too: it changes nothing but the workspace, or obeys [`Context::dry_run`].
+    const DRY_RUN: bool = false;
     type Input: DeserializeOwned + JsonSchema + Send;
     type Output: Serialize + JsonSchema;
 
@@ -68,6 +92,8 @@ pub trait AnyAction: Send + Sync {
     fn id(&self) -> &'static str;
     fn description(&self) -> &'static str;
     fn examples(&self) -> &'static [Example];
+    /// See [`Action::DRY_RUN`].
+    fn supports_dry_run(&self) -> bool;
     /// JSON Schemas of input and output.
     fn schemas(&self) -> (Value, Value);
     async fn run(&self, cx: &Context, input: Value) -> Result<Value, ActionError>;
@@ -86,6 +112,10 @@ impl<A: Action> AnyAction for A {
 
     fn examples(&self) -> &'static [Example] {
         A::EXAMPLES
+    }
+
+    fn supports_dry_run(&self) -> bool {
+        A::DRY_RUN
     }
 
     fn schemas(&self) -> (Value, Value) {
@@ -152,13 +182,41 @@ impl Registry {
 
 /// Every action that Portico ships.
 pub fn shipped() -> Registry {
-    let actions: [Arc<dyn AnyAction>; 6] = [
+    let apply: Arc<dyn AnyAction> = Arc::new(cnoe::KubernetesApply);
+    let actions: Vec<Arc<dyn AnyAction>> = vec![
+        Arc::new(catalog_fetch::CatalogFetch),
         Arc::new(catalog_register::CatalogRegister),
+        Arc::new(catalog_write::CatalogWrite),
+        Arc::new(cnoe::Sanitize),
+        Arc::new(cnoe::VerifyDependency),
+        Arc::new(Alias("kube:apply", apply.clone())),
+        apply,
         Arc::new(create_argocd_app::CreateArgocdApp),
         Arc::new(debug_log::DebugLog),
+        Arc::new(debug_wait::DebugWait),
         Arc::new(fetch_plain::FetchPlain),
+        Arc::new(fetch_plain_file::FetchPlainFile),
         Arc::new(fetch_template::FetchTemplate),
+        Arc::new(fetch_template_file::FetchTemplateFile),
+        Arc::new(fs_delete::FsDelete),
+        Arc::new(fs_readdir::FsReaddir),
+        Arc::new(fs_rename::FsRename),
         Arc::new(publish_gitea::PublishGitea),
+        Arc::new(roadie::AppendFile),
+        Arc::new(roadie::Jsonata),
+        Arc::new(roadie::JsonataJson),
+        Arc::new(roadie::JsonataYaml),
+        Arc::new(roadie::Merge),
+        Arc::new(roadie::MergeJson),
+        Arc::new(roadie::ParseFile),
+        Arc::new(roadie::ReplaceInFiles),
+        Arc::new(roadie::SerializeJson),
+        Arc::new(roadie::SerializeYaml),
+        Arc::new(roadie::Sleep),
+        Arc::new(roadie::WriteFile),
+        Arc::new(roadie::Zip),
+        Arc::new(workspace_template::WorkspaceTemplate),
+        Arc::new(workspace_template_file::WorkspaceTemplateFile),
     ];
     Registry::new(actions)
 }
@@ -172,6 +230,36 @@ mod tests {
         for action in shipped().to_wire().as_array().unwrap() {
             assert_eq!(action["schema"]["input"]["type"], "object", "{}", action["id"]);
             assert!(action["schema"]["output"].is_object(), "{}", action["id"]);
+        }
+    }
+
+    #[test]
+    fn examples_are_steps_that_the_action_takes() {
+        let actions = shipped();
+        for action in actions.iter() {
+            let (schema, _) = action.schemas();
+            for example in action.examples() {
+                let steps = crate::scaffolder::yaml::read(example.example).unwrap();
+                let steps = steps["steps"].as_array().unwrap();
+                assert!(
+                    steps.iter().any(|step| step["action"] == action.id()),
+                    "{}",
+                    action.id()
+                );
+                for step in steps.iter().filter(|step| step["action"] == action.id()) {
+                    let input = step["input"].as_object().unwrap();
+                    let missing = schema["required"].as_array().into_iter().flatten();
+                    let missing: Vec<_> = missing
+                        .filter(|key| !input.contains_key(key.as_str().unwrap()))
+                        .collect();
+                    assert!(missing.is_empty(), "{}: {missing:?}", action.id());
+                }
+                assert!(
+                    steps
+                        .iter()
+                        .all(|step| actions.find(step["action"].as_str().unwrap()).is_some())
+                );
+            }
         }
     }
 }

@@ -2,49 +2,85 @@
 
 use std::path::Path;
 
+use axum::body::Bytes;
+
 use super::context::join;
 use super::{ActionError, Context};
 use crate::scaffolder::engine::write_file;
-use crate::scm::TreeFile;
+use crate::scm::{Located, TreeFile};
 
 /// Content of a whole repository that is read for one of its folders, in bytes.
 const TREE_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// The files below the folder that `url` names, with paths relative to it.
 pub async fn read_folder(cx: &Context, url: &str) -> Result<Vec<TreeFile>, ActionError> {
-    let located = cx.locate(url)?;
-    let commit = cx.pin(&located).await?;
-    cx.log(format!(
-        "Reading {} at {}",
-        located.forge.web_url(&located.source, true),
-        &commit[..commit.len().min(10)]
-    ));
-    let tree = located
-        .forge
-        .read_tree(&located.source.repository, &commit, TREE_LIMIT)
-        .await?;
-    let prefix = match located.source.path.as_str() {
-        "" => String::new(),
-        path => format!("{path}/"),
+    let files = match came_along(cx, url)? {
+        Some((path, files)) => below(&path, files.to_vec()),
+        None => {
+            let located = cx.locate(url)?;
+            let commit = pin(cx, &located).await?;
+            let repository = &located.source.repository;
+            let tree = located.forge.read_tree(repository, &commit, TREE_LIMIT).await?;
+            below(&located.source.path, tree.files)
+        }
     };
-    let files: Vec<TreeFile> = tree
-        .files
-        .into_iter()
-        .filter_map(|file| {
-            let path = file.path.strip_prefix(&prefix)?.to_owned();
-            Some(TreeFile { path, ..file })
-        })
-        .collect();
     if files.is_empty() {
         return Err(ActionError::Input(format!(
-            "the url \"{url}\" names no folder: {} has no files at commit {commit}",
-            located.forge.web_url(&located.source, true)
+            "the url \"{url}\" names no folder that has files"
         )));
     }
     for file in &files {
         check(file, cx.settings.file_limit)?;
     }
     Ok(files)
+}
+
+/// The content of the one file that `url` names.
+pub async fn read_one(cx: &Context, url: &str) -> Result<Bytes, ActionError> {
+    if let Some((path, files)) = came_along(cx, url)? {
+        let found = files.iter().find(|file| file.path == path && file.link.is_none());
+        return found
+            .map(|file| file.content.clone())
+            .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" names no file")));
+    }
+    let mut located = cx.locate(url)?;
+    located.source.reference = Some(pin(cx, &located).await?);
+    Ok(located.forge.read_file(&located.source, cx.settings.file_limit).await?)
+}
+
+/// The path that a relative url has among the files that came with the template, and these files; `None` where
+/// files are read from a repository.
+fn came_along<'a>(cx: &'a Context, url: &str) -> Result<Option<(String, &'a [TreeFile])>, ActionError> {
+    let Some(files) = cx.beside.as_deref().filter(|_| !url.contains("://")) else {
+        return Ok(None);
+    };
+    let path = join("", url)
+        .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" leaves the folder of the template")))?;
+    Ok(Some((path, files)))
+}
+
+/// The commit to read at; the log tells it.
+async fn pin(cx: &Context, located: &Located) -> Result<String, ActionError> {
+    let commit = cx.pin(located).await?;
+    cx.log(format!(
+        "Reading {} at {}",
+        located.forge.web_url(&located.source, true),
+        &commit[..commit.len().min(10)]
+    ));
+    Ok(commit)
+}
+
+fn below(folder: &str, files: Vec<TreeFile>) -> Vec<TreeFile> {
+    let prefix = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
+    let inside = files.into_iter().filter_map(|file| {
+        let path = file.path.strip_prefix(&prefix)?.to_owned();
+        Some(TreeFile { path, ..file })
+    });
+    inside.collect()
 }
 
 /// Refuses what no skeleton may hold.

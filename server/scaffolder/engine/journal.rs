@@ -1,5 +1,5 @@
 //! What a worker writes about the task it runs. Everything goes through one door: in order, fenced by the
-//! lease, sent again for as long as the database is away.
+//! lease, sent again for as long as the database is away. A dry run has a journal, too, which stores nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::redaction::Redactor;
 use crate::clock::Clock;
 use crate::ids::new_id;
-use crate::scaffolder::model::{EventKind, StepStatus};
+use crate::scaffolder::model::{EventKind, StepRecord, StepStatus};
 use crate::scaffolder::queries::{self, NewEvent, Write, WriteError};
 
 /// Log lines wait this long at most for company.
@@ -21,16 +21,22 @@ const FLUSH_AFTER: Duration = Duration::from_millis(100);
 const WAITING_LINES: usize = 10_000;
 
 pub struct Journal {
-    db: PgPool,
+    store: Store,
     clock: Clock,
-    task_id: Uuid,
-    owner: Uuid,
     pub redactor: Redactor,
     waiting: Mutex<Waiting>,
     /// Held while something is written: events keep the order in which they happened.
     writing: tokio::sync::Mutex<()>,
     /// Cancelled as soon as the task is known to be somebody else's.
     pub lost: CancellationToken,
+}
+
+/// Where it is written to.
+enum Store {
+    /// The task's rows, for as long as the lease is ours.
+    Task { db: PgPool, task_id: Uuid, owner: Uuid },
+    /// Nowhere: events are kept for the answer of a dry run.
+    Memory(Mutex<Vec<NewEvent>>),
 }
 
 #[derive(Default)]
@@ -41,11 +47,18 @@ struct Waiting {
 
 impl Journal {
     pub fn new(db: PgPool, clock: Clock, task_id: Uuid, owner: Uuid, redactor: Redactor) -> Self {
+        Self::with(Store::Task { db, task_id, owner }, clock, redactor)
+    }
+
+    /// The journal of a dry run: nothing is stored, nothing is found again.
+    pub fn rehearsal(clock: Clock, redactor: Redactor) -> Self {
+        Self::with(Store::Memory(Mutex::default()), clock, redactor)
+    }
+
+    fn with(store: Store, clock: Clock, redactor: Redactor) -> Self {
         Self {
-            db,
+            store,
             clock,
-            task_id,
-            owner,
             redactor,
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
@@ -116,14 +129,23 @@ impl Journal {
         }
         events.append(&mut write.events);
         write.events = events;
+        let (db, task_id, owner) = match &self.store {
+            Store::Task { db, task_id, owner } => (db, *task_id, *owner),
+            Store::Memory(kept) => {
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .append(&mut write.events);
+                return Ok(());
+            }
+        };
         let write = Arc::new(write);
         let write_id = new_id(&self.clock);
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.send(write_id, write.clone()).await {
+            match self.send(db.clone(), task_id, owner, write_id, write.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Database(error)) if is_temporary(&error) => {
-                    tracing::warn!(task = %self.task_id, %error, "the database is away; the task waits for it");
+                    tracing::warn!(task = %task_id, %error, "the database is away; the task waits for it");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
@@ -141,8 +163,15 @@ impl Journal {
     }
 
     /// A transaction on a task of its own: dropped in its middle it could leave its connection inside of it.
-    async fn send(&self, write_id: Uuid, write: Arc<Write>) -> Result<(), WriteError> {
-        let (db, task_id, owner, now) = (self.db.clone(), self.task_id, self.owner, self.clock.now());
+    async fn send(
+        &self,
+        db: PgPool,
+        task_id: Uuid,
+        owner: Uuid,
+        write_id: Uuid,
+        write: Arc<Write>,
+    ) -> Result<(), WriteError> {
+        let now = self.clock.now();
         tokio::spawn(async move { queries::apply(&db, task_id, owner, write_id, now, &write).await })
             .await
             .unwrap_or(Err(WriteError::Database(sqlx::Error::WorkerCrashed)))
@@ -161,16 +190,44 @@ impl Journal {
         }
     }
 
-    /// Repeats a read for as long as the database is away.
-    pub async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
-        &self,
-        mut query: impl FnMut(PgPool) -> F,
-    ) -> Result<T, sqlx::Error> {
-        loop {
-            match query(self.db.clone()).await {
-                Err(error) if is_temporary(&error) => tokio::time::sleep(Duration::from_millis(500)).await,
-                result => return result,
+    /// The task's steps as they are stored.
+    pub async fn list_steps(&self) -> Result<Vec<StepRecord>, sqlx::Error> {
+        match &self.store {
+            Store::Task { db, task_id, .. } => repeated(|| queries::list_steps(db, *task_id)).await,
+            Store::Memory(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What a step has recorded under a key before.
+    pub async fn find_intent(&self, step_id: &str, key: &str) -> Result<Option<Value>, sqlx::Error> {
+        match &self.store {
+            Store::Task { db, task_id, .. } => repeated(|| queries::find_intent(db, *task_id, step_id, key)).await,
+            Store::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Everything that a dry run has told, in order.
+    pub fn rehearsed(&self) -> Vec<NewEvent> {
+        let lines = std::mem::take(&mut *self.waiting()).lines;
+        match &self.store {
+            Store::Task { .. } => lines,
+            Store::Memory(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(lines);
+                kept.clone()
             }
+        }
+    }
+}
+
+/// Repeats a read for as long as the database is away.
+async fn repeated<T, F: Future<Output = Result<T, sqlx::Error>>>(
+    mut query: impl FnMut() -> F,
+) -> Result<T, sqlx::Error> {
+    loop {
+        match query().await {
+            Err(error) if is_temporary(&error) => tokio::time::sleep(Duration::from_millis(500)).await,
+            result => return result,
         }
     }
 }

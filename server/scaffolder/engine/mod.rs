@@ -14,7 +14,7 @@ pub use redaction::Redactor;
 #[cfg(test)]
 pub use run::run_task as run_claimed;
 pub use worker::run_worker;
-pub use workspace::{Workspace, WorkspaceError, write_file};
+pub use workspace::{Entry, Workspace, WorkspaceError, write_file};
 
 #[cfg(test)]
 mod tests;

@@ -144,10 +144,7 @@ async fn go(
         Some(_) => workspace.fingerprint().ok(),
         None => None,
     };
-    let id = claimed.id;
-    let records = journal
-        .read(|db| async move { queries::list_steps(&db, id).await })
-        .await?;
+    let records = journal.list_steps().await?;
     let mut run = Run {
         scaffolder,
         claimed,

@@ -248,6 +248,8 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         now: run.scaffolder.clock().now(),
         base_url: run.spec().template_info.base_url.clone(),
         template_ref: run.spec().template_info.entity_ref.clone(),
+        dry_run: false,
+        beside: None,
         workspace: run.workspace.clone(),
         outside: run.scaffolder.outside().clone(),
         settings: run.scaffolder.settings().clone(),

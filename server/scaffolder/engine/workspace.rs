@@ -15,6 +15,14 @@ pub struct Workspace {
     limit: u64,
 }
 
+/// A file, link or folder of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the workspace.
+    pub path: String,
+    pub is_folder: bool,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     #[error("the path \"{path}\" {reason}")]
@@ -99,20 +107,25 @@ impl Workspace {
         Ok(found)
     }
 
+    /// Everything in the folder, in order of paths. Blocks.
+    pub fn paths(&self) -> Result<Vec<Entry>, WorkspaceError> {
+        let entries = self.entries()?.into_iter();
+        Ok(entries
+            .map(|(path, metadata)| Entry {
+                path: path
+                    .strip_prefix(self.path())
+                    .unwrap_or(&path)
+                    .to_string_lossy()
+                    .into_owned(),
+                is_folder: metadata.is_dir(),
+            })
+            .collect())
+    }
+
     /// Paths of all files and links, relative, in order of names. Blocks.
     pub fn files(&self) -> Result<Vec<String>, WorkspaceError> {
-        let mut files = Vec::new();
-        for (path, metadata) in self.entries()? {
-            if !metadata.is_dir() {
-                files.push(
-                    path.strip_prefix(self.path())
-                        .unwrap_or(&path)
-                        .to_string_lossy()
-                        .into_owned(),
-                );
-            }
-        }
-        Ok(files)
+        let files = self.paths()?.into_iter().filter(|entry| !entry.is_folder);
+        Ok(files.map(|entry| entry.path).collect())
     }
 
     /// A value that changes when anything in the folder does. Blocks.

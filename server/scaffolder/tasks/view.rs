@@ -285,6 +285,9 @@ fn makes(
             EffectKind::Repository => ("repo", "Repository"),
             EffectKind::Application => ("deploy", "Argo CD application"),
             EffectKind::Location => ("component", "Catalog entry"),
+            EffectKind::Object => ("deploy", "Kubernetes object"),
+            EffectKind::PullRequest => ("repo", "Pull request"),
+            EffectKind::Issue => ("repo", "Issue"),
         };
         let outlook = match record.status {
             StepStatus::Processing => "being created".to_owned(),
@@ -313,7 +316,9 @@ fn makes(
             let url = match kind {
                 EffectKind::Location => entity_ref.map(|entity_ref| entity_ref.path()),
                 EffectKind::Application => application_url(&effect.reference),
-                EffectKind::Repository => effect.url.clone(),
+                EffectKind::Repository | EffectKind::Object | EffectKind::PullRequest | EffectKind::Issue => {
+                    effect.url.clone()
+                }
             };
             let name = match (kind, entity) {
                 (EffectKind::Location, Some(entity)) => entity.to_owned(),

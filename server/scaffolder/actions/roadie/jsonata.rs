@@ -1,0 +1,123 @@
+use jsonata_core::evaluator::{Context as Bindings, Evaluator, EvaluatorOptions};
+use jsonata_core::parser;
+use jsonata_core::value::JValue;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::scaffolder::actions::files::on_files;
+use crate::scaffolder::actions::{Action, ActionError, Context, Example};
+
+/// `roadiehq:utils:jsonata`: the answer of a JSONata expression.
+pub struct Jsonata;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Input {
+    /// What the expression reads.
+    data: Value,
+    /// The expression.
+    expression: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// What it answers; absent where it answers nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+}
+
+#[async_trait::async_trait]
+impl Action for Jsonata {
+    const ID: &'static str = "roadiehq:utils:jsonata";
+    const DESCRIPTION: &'static str = "Evaluates a JSONata expression over a value.";
+    const DRY_RUN: bool = true;
+    const EXAMPLES: &'static [Example] = &[Example {
+        description: "Sum up",
+        example: "\
+steps:
+  - id: sum
+    action: roadiehq:utils:jsonata
+    input:
+      data:
+        items: [{price: 1.5, count: 2}, {price: 3, count: 1}]
+      expression: $sum(items.(price * count))
+",
+    }];
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+        let result = on_files(cx, move |_| evaluate(&input.expression, &input.data)).await?;
+        Ok(Output { result })
+    }
+}
+
+/// Five seconds and as deep as npm `jsonata` gets by default; a result of a few megabytes.
+const TIME_MS: u64 = 5_000;
+const DEPTH: usize = 200;
+const LENGTH: usize = 1_000_000;
+const RESULT: usize = 16 * 1024 * 1024;
+
+/// What an expression answers; `None` for nothing. Blocks for five seconds at most.
+pub fn evaluate(expression: &str, data: &Value) -> Result<Option<Value>, ActionError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ActionError::Input(format!(
+            "the JSONata expression {}: {error}",
+            expression.chars().take(80).collect::<String>()
+        ))
+    };
+    let tree = parser::parse(expression).map_err(|error| wrong(&error))?;
+    let options = EvaluatorOptions {
+        timeout_ms: Some(TIME_MS),
+        max_stack_depth: Some(DEPTH),
+        max_sequence_length: Some(LENGTH),
+        ..EvaluatorOptions::default()
+    };
+    let data = JValue::from(data.clone());
+    let answer = Evaluator::with_options(Bindings::new(), options)
+        .evaluate(&tree, &data)
+        .map_err(|error| wrong(&error))?;
+    if answer.is_undefined() {
+        return Ok(None);
+    }
+    let text = answer.to_json_string().map_err(|error| wrong(&error))?;
+    if text.len() > RESULT {
+        return Err(wrong(&format!(
+            "its answer is longer than {} MiB",
+            RESULT / 1024 / 1024
+        )));
+    }
+    serde_json::from_str(&text).map(Some).map_err(|error| wrong(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scaffolder::actions::testing::{bench, run};
+
+    /// Expression and what npm `jsonata` 2 answers over the first line's data; no answer is nothing.
+    #[test]
+    fn expressions_answer_what_the_npm_package_answers() {
+        let mut lines = include_str!("jsonata_oracle.jsonl").lines();
+        let data: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        for line in lines {
+            let probe: Value = serde_json::from_str(line).unwrap();
+            let answer = evaluate(probe["expression"].as_str().unwrap(), &data);
+            match probe.get("error") {
+                Some(_) => assert!(answer.is_err(), "{line}: {answer:?}"),
+                None => assert_eq!(answer.unwrap().as_ref(), probe.get("result"), "{line}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_stopped() {
+        let endless = json!({"data": {}, "expression": "($f := function($x) { $f($x + 1) + 1 }; $f(1))"});
+        let error = run(&Jsonata, &bench(&[]), endless).await.unwrap_err();
+        assert!(error.to_string().starts_with("the JSONata expression ($f"), "{error}");
+        let large = json!({"data": {}, "expression": "[1..9999999]"});
+        assert!(run(&Jsonata, &bench(&[]), large).await.is_err());
+    }
+}
