@@ -19,8 +19,8 @@ async fn a_platform_from_its_first_start_to_its_reset() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // As root, Postgres runs as another account, which must be able to pass.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("changed");
-    // A name that shells, URLs, lists and configurations each read in their own way.
-    let data = folder.path().join("my data, ${HOME} + more");
+    // A name that shells, URLs and configurations each read in their own way.
+    let data = folder.path().join("my data ${HOME} + more");
     let port = free_ports();
 
     // The first start.
