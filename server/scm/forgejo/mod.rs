@@ -240,7 +240,13 @@ impl Scm for Forgejo {
         segments.extend(source.path.split('/').filter(|segment| !segment.is_empty()));
         let mut request = self.api.request(Method::GET, &segments)?;
         if let Some(reference) = &source.reference {
-            request = request.query(&[("ref", reference)]);
+            // Gitea answers a branch that is not there with the file of the default branch.
+            let commit = if is_commit_id(reference) {
+                reference.clone()
+            } else {
+                self.commit(repository, reference).await?.id
+            };
+            request = request.query(&[("ref", commit)]);
         }
         let response = match self.api.send(request, &what).await {
             Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),

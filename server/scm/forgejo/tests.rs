@@ -268,7 +268,15 @@ async fn an_empty_repository_has_no_commit() {
 
 #[tokio::test]
 async fn files_are_read_up_to_the_limit() {
-    let stub = Stub::start(Some("giteaAdmin"), |_| Response::new(Body::from("0123456789"))).await;
+    let commit = json!([{"sha": "a".repeat(40), "commit": {"message": "m", "author": {"name": "n", "date": "2026-11-22T10:00:00Z"}}}]);
+    let stub = Stub::start(Some("giteaAdmin"), move |line| {
+        if line.contains("/commits?sha=feature%2Fx&") {
+            answer(200, commit.clone())
+        } else {
+            Response::new(Body::from("0123456789"))
+        }
+    })
+    .await;
     let source = Source {
         repository: stub.demo(),
         reference: Some("feature/x".to_owned()),
@@ -279,8 +287,11 @@ async fn files_are_read_up_to_the_limit() {
     let error = forge.read_file(&source, 9).await.unwrap_err();
     assert!(matches!(error, ScmError::TooLarge { limit: 9, .. }), "{error:?}");
     assert_eq!(
-        stub.lines()[0],
-        "GET /gitea/api/v1/repos/giteaAdmin/demo/raw/a%20b/%C3%BC%23%3F.yaml?ref=feature%2Fx"
+        stub.lines()[1],
+        format!(
+            "GET /gitea/api/v1/repos/giteaAdmin/demo/raw/a%20b/%C3%BC%23%3F.yaml?ref={}",
+            "a".repeat(40)
+        )
     );
 }
 

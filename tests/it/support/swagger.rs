@@ -101,7 +101,11 @@ impl Swagger {
                     .collect()
             })
             .unwrap_or_default();
-        let validator = jsonschema::draft4::new(&schema).map_err(|error| format!("{what}: {error}"))?;
+        let validator = jsonschema::draft4::options()
+            // What is empty has no form: an organisation's e-mail, for example.
+            .should_validate_formats(false)
+            .build(&schema)
+            .map_err(|error| format!("{what}: {error}"))?;
         let wrong: Vec<String> = validator
             .iter_errors(&value)
             .map(|error| format!("{what}{}: {error}", error.instance_path()))
