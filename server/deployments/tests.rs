@@ -267,3 +267,30 @@ async fn a_refresh_that_cannot_be_made_says_why() {
     let response = app(&deployments).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
 }
+
+#[tokio::test]
+async fn a_request_to_compare_that_nobody_answers_is_told_with_its_time() {
+    const REFRESH: &str = "argocd.argoproj.io/refresh";
+    let mut waiting = application("demo", "Synced", "Healthy");
+    waiting["metadata"]["annotations"] = json!({REFRESH: "normal"});
+    let mut fields = json!({"f:metadata": {"f:annotations": {}}});
+    fields["f:metadata"]["f:annotations"][format!("f:{REFRESH}")] = json!({});
+    waiting["metadata"]["managedFields"] = json!([
+        {"manager": "somebody", "time": "2026-11-22T08:00:00Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "portico", "time": "2026-11-22T09:50:00Z", "fieldsV1": fields},
+    ]);
+    let deployments = deployments(&[waiting]);
+    let annotations = json!({"argocd/app-name": "demo"});
+    let html = section(&deployments, annotations.clone()).await.unwrap();
+    assert!(
+        html.contains("was asked to compare it") && html.contains("2026-11-22T09:50:00Z"),
+        "{html}"
+    );
+    testing::changed(&deployments.gitops, &application("demo", "Synced", "Healthy"));
+    let html = section(&deployments, annotations.clone()).await.unwrap();
+    assert!(!html.contains("was asked to compare it"), "{html}");
+    // There is neither a cluster nor an account here: nobody takes the request.
+    assert!(deployments.gitops.refresh("demo").await.is_err());
+    let html = section(&deployments, annotations).await.unwrap();
+    assert!(html.contains("was asked to compare it"), "{html}");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Deployments;
-use crate::gitops::{Application, Condition, Connection, HealthStatus, HistoryEntry, SyncStatus};
+use crate::gitops::{Application, Asked, Condition, Connection, HealthStatus, HistoryEntry, SyncStatus};
 use crate::scm::{Located, Scm};
 
 /// Syncs drawn in the history.
@@ -34,6 +34,8 @@ pub struct View {
     pub deployed_at: Option<DateTime<Utc>>,
     /// What Argo CD says, in one line.
     pub message: String,
+    /// Argo CD was asked to compare and has not yet.
+    pub asked: Option<Asked>,
     pub conditions: Vec<Condition>,
     pub resources: Vec<ResourceRow>,
     /// Oldest first.
@@ -92,7 +94,8 @@ impl Deployments {
             Some(entry) if !entry.revision.is_empty() => Some(self.revision(located.as_ref(), &entry.revision).await),
             _ => None,
         };
-        present(&application, compared, deployed, connection)
+        let asked = self.gitops.asked(&application);
+        present(&application, compared, deployed, asked, connection)
     }
 
     async fn revision(&self, located: Option<&Located>, revision: &str) -> Revision {
@@ -138,6 +141,7 @@ fn absent(name: &str, connection: Connection) -> View {
         deployed: None,
         deployed_at: None,
         message,
+        asked: None,
         conditions: Vec::new(),
         resources: Vec::new(),
         bars: Vec::new(),
@@ -150,6 +154,7 @@ fn present(
     application: &Arc<Application>,
     compared: Option<Revision>,
     deployed: Option<Revision>,
+    asked: Option<Asked>,
     connection: Connection,
 ) -> View {
     let all = application.resources.len();
@@ -174,6 +179,7 @@ fn present(
         deployed,
         deployed_at: application.history.first().and_then(|entry| entry.deployed_at),
         message: message(application),
+        asked,
         conditions: application.conditions.clone(),
         resources: application.resources.iter().map(row).collect(),
         bars: bars(application),

@@ -27,7 +27,7 @@ mod watch;
 
 pub use create::{Created, NewApplication, name_problem};
 pub use error::GitOpsError;
-pub use model::{Application, Condition, HealthStatus, HistoryEntry, Operation, Resource, SyncStatus};
+pub use model::{Application, Asked, Condition, HealthStatus, HistoryEntry, Operation, Resource, SyncStatus};
 pub use store::{Change, Connection};
 
 use rest::{Account, ArgoApi};
@@ -202,6 +202,23 @@ impl GitOps {
 
     /// Has one Application compared with its repository now.
     pub async fn refresh(&self, name: &str) -> Result<(), GitOpsError> {
+        let answer = self.ask_to_compare(name).await;
+        let taken = matches!(answer, Ok(()) | Err(GitOpsError::NotFound { .. }));
+        self.inner.store.asked(name, taken, self.inner.clock.now());
+        answer
+    }
+
+    /// Whether Argo CD was asked to compare it and has not: its controller has not answered, or nobody took the request.
+    pub fn asked(&self, application: &Application) -> Option<Asked> {
+        let unanswered = || {
+            let since = self.inner.store.unanswered(&application.name)?;
+            let compared = application.reconciled_at.is_some_and(|at| at >= since);
+            (!compared).then_some(Asked { since: Some(since) })
+        };
+        application.asked.or_else(unanswered)
+    }
+
+    async fn ask_to_compare(&self, name: &str) -> Result<(), GitOpsError> {
         let what = format!("Application {name}");
         let refused = match (self.applications_api(), &self.inner.cluster) {
             (Some(api), Some(cluster)) => {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::REFRESH;
+
 /// An Application as the portal shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Application {
@@ -33,10 +35,18 @@ pub struct Application {
     /// Newest first.
     pub history: Vec<HistoryEntry>,
     pub reconciled_at: Option<DateTime<Utc>>,
+    /// Argo CD was asked to compare it and has not done so yet: since when, where that is known.
+    pub asked: Option<Asked>,
     /// It is being deleted.
     pub deleting: bool,
     /// Its page in Argo CD, where an address is configured.
     pub url: Option<String>,
+}
+
+/// A request to compare that waits for Argo CD's controller, which takes it back when it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    pub since: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -174,6 +184,7 @@ impl Application {
             resources: items(object, "/status/resources").map(resource).collect(),
             history,
             reconciled_at: time(object, "/status/reconciledAt"),
+            asked: asked(object),
             deleting: object
                 .pointer("/metadata/deletionTimestamp")
                 .is_some_and(|at| !at.is_null()),
@@ -200,6 +211,19 @@ fn operation(state: &Value) -> Option<Operation> {
         finished_at: time(state, "/finishedAt"),
         retries: state.pointer("/retryCount").and_then(Value::as_u64).unwrap_or(0),
         revision: text(state, "/syncResult/revision").or_else(|| text(state, "/operation/sync/revision")),
+    })
+}
+
+fn asked(object: &Value) -> Option<Asked> {
+    object.pointer("/metadata/annotations")?.get(REFRESH)?;
+    // Kubernetes keeps who wrote a field last, and when.
+    let field = format!("f:{REFRESH}");
+    let writer = items(object, "/metadata/managedFields").find(|entry| {
+        let annotations = entry.pointer("/fieldsV1/f:metadata/f:annotations");
+        annotations.is_some_and(|annotations| annotations.get(&field).is_some())
+    });
+    Some(Asked {
+        since: writer.and_then(|entry| time(entry, "/time")),
     })
 }
 

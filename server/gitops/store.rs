@@ -43,6 +43,8 @@ pub(super) struct Store {
 struct State {
     applications: BTreeMap<String, Arc<Application>>,
     connection: Connection,
+    /// Since when a request to compare an Application was not even taken.
+    unanswered: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl Store {
@@ -54,6 +56,7 @@ impl Store {
                     since: now,
                     reason: reason.to_owned(),
                 },
+                unanswered: BTreeMap::new(),
             }),
             changes: broadcast::channel(BEHIND).0,
         }
@@ -69,6 +72,26 @@ impl Store {
 
     pub fn connection(&self) -> Connection {
         self.read(|state| state.connection.clone())
+    }
+
+    pub fn unanswered(&self, name: &str) -> Option<DateTime<Utc>> {
+        self.read(|state| state.unanswered.get(name).copied())
+    }
+
+    /// Whether the last request to compare was taken. The first one that was not gives the time.
+    pub fn asked(&self, name: &str, taken: bool, now: DateTime<Utc>) {
+        let changed = self.write(|state| {
+            if taken {
+                state.unanswered.remove(name).is_some()
+            } else {
+                let known = state.unanswered.contains_key(name);
+                state.unanswered.entry(name.to_owned()).or_insert(now);
+                !known
+            }
+        });
+        if changed {
+            self.tell(Change::Application(name.into()));
+        }
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {

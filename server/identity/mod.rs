@@ -124,9 +124,9 @@ impl Provider {
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Begins a login.
+    /// Begins a login. The provider is asked anew, whatever is known of it: nobody is sent to one that does not answer.
     pub async fn begin(&self) -> Result<Beginning, IdentityError> {
-        let discovered = self.discovered().await?;
+        let discovered = self.discover().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let redirect = RedirectUrl::from_url(self.0.settings.redirect_url.clone());
         let client = discovered.client.clone().set_redirect_uri(redirect);

@@ -199,7 +199,8 @@ pub trait Scm: Send + Sync {
     async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError>;
     /// Where to push the repository's first commit, with credentials.
     fn push_target(&self, repository: &Repository) -> Result<PushTarget, ScmError>;
-    /// Makes sure that pushes are reported to `url`, signed with `secret`: one hook, made or mended.
+    /// Makes sure that pushes are reported to `url`, signed with `secret`: one hook, in place of those that
+    /// there are for this address.
     /// `Denied` where the account may not.
     async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError>;
 }

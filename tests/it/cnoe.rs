@@ -30,7 +30,7 @@ async fn its_basic_template_makes_what_it_makes_there() {
         ..Options::default()
     })
     .await;
-    if let AnyPlatform::Running(running) = &platform {
+    if let AnyPlatform::Running(running, _) = &platform {
         // The digests are of what this name gives.
         remove(running, "demo").await;
     }

@@ -2,7 +2,7 @@
 //!
 //! A fault is used up by the requests that it meets; afterwards the system behaves again as before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 /// The systems that the sandbox stands in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +48,8 @@ impl fmt::Display for System {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Breakage {
-    /// Connections are reset as soon as they are made, as if nothing listened. Method and path are not looked at.
+    /// Open connections are reset at once, and new ones as soon as they are made, as if the system had died. Method and
+    /// path are not looked at.
     Refuse,
     /// The connection is reset when the request has been read; the request has no effect.
     Reset,
@@ -205,12 +207,27 @@ impl Fault {
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     open: Arc<Mutex<Vec<Fault>>>,
+    /// Cancelled when the system's open connections are to break.
+    lives: Arc<Mutex<HashMap<System, CancellationToken>>>,
 }
 
 impl Faults {
     /// Orders a fault. Of several that meet a request the oldest is used.
     pub fn order(&self, fault: Fault) {
+        let dies = (fault.connection == Some(Breakage::Refuse)).then_some(fault.system);
         self.lock().push(fault);
+        if let Some(life) = dies.and_then(|system| self.lives().remove(&system)) {
+            life.cancel();
+        }
+    }
+
+    /// Cancelled when connections that are open now are to break.
+    pub(crate) fn life(&self, system: System) -> CancellationToken {
+        self.lives().entry(system).or_default().clone()
+    }
+
+    fn lives(&self) -> MutexGuard<'_, HashMap<System, CancellationToken>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes back all orders, or those of one system.

@@ -104,6 +104,7 @@ impl Incoming {
                 }
                 let _ = stream.set_nodelay(true);
                 let (sender, tls, cut) = (sender.clone(), tls.clone(), cut.clone());
+                let life = faults.life(system);
                 tokio::spawn(async move {
                     let transport = match tls {
                         None => Transport::Plain(stream),
@@ -121,6 +122,7 @@ impl Incoming {
                         transport,
                         fate: ConnectionFate::default(),
                         cut,
+                        death: Box::pin(life.cancelled_owned()),
                     };
                     let _ = sender.send((connection, peer)).await;
                 });
@@ -155,6 +157,7 @@ struct Connection {
     transport: Transport,
     fate: ConnectionFate,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    death: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 enum Transport {
@@ -170,7 +173,7 @@ impl Connected<IncomingStream<'_, Incoming>> for ConnectionFate {
 
 impl Connection {
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.fate.is_broken() {
+        if self.fate.is_broken() || self.death.as_mut().poll(cx).is_ready() {
             let socket = match &self.transport {
                 Transport::Plain(stream) => stream,
                 Transport::Tls(stream) => stream.get_ref().0,
@@ -213,7 +216,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.fate.is_broken() {
+        if self.fate.is_broken() || self.death.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         match &mut self.transport {

@@ -126,36 +126,21 @@ impl Forgejo {
         }
     }
 
-    fn hook_body<'a>(&self, kind: Option<&'a str>, url: &'a str, secret: &'a str) -> wire::WriteHook<'a> {
-        wire::WriteHook {
-            kind,
-            active: true,
-            branch_filter: "*",
-            events: ["push", "create", "delete"],
-            config: wire::HookConfig {
-                url,
-                content_type: "json",
-                secret,
-            },
-        }
-    }
-
-    async fn find_hook(&self, repository: &Repository, url: &str) -> Result<Option<i64>, ScmError> {
+    async fn find_hooks(&self, repository: &Repository, url: &str) -> Result<Vec<i64>, ScmError> {
         let what = format!("webhooks of {}/{}", repository.owner, repository.name);
+        let mut found = Vec::new();
         for page in 1..=HOOK_PAGES {
             let request = self
                 .api
                 .request(Method::GET, &["repos", &repository.owner, &repository.name, "hooks"])?
                 .query(&[("page", page), ("limit", HOOKS_A_PAGE)]);
             let hooks: Vec<wire::Hook> = self.api.json(request, &what).await?;
-            if let Some(hook) = hooks.iter().find(|hook| hook.config.url == url) {
-                return Ok(Some(hook.id));
-            }
+            found.extend(hooks.iter().filter(|hook| hook.config.url == url).map(|hook| hook.id));
             if hooks.len() < HOOKS_A_PAGE {
                 break;
             }
         }
-        Ok(None)
+        Ok(found)
     }
 }
 
@@ -260,7 +245,13 @@ impl Scm for Forgejo {
         segments.extend(source.path.split('/').filter(|segment| !segment.is_empty()));
         let mut request = self.api.request(Method::GET, &segments)?;
         if let Some(reference) = &source.reference {
-            request = request.query(&[("ref", reference)]);
+            // Gitea answers a branch that is not there with the file of the default branch.
+            let commit = if is_commit_id(reference) {
+                reference.clone()
+            } else {
+                self.commit(repository, reference).await?.id
+            };
+            request = request.query(&[("ref", commit)]);
         }
         let response = match self.api.send(request, &what).await {
             Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),
@@ -404,18 +395,34 @@ impl Scm for Forgejo {
     async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError> {
         let (owner, name) = (repository.owner.as_str(), repository.name.as_str());
         let what = format!("webhooks of {owner}/{name}");
-        let request = match self.find_hook(repository, url).await? {
-            // The secret cannot be read back, so the hook is written again.
-            Some(id) => self
-                .api
-                .request(Method::PATCH, &["repos", owner, name, "hooks", &id.to_string()])?
-                .json(&self.hook_body(None, url, secret)),
-            None => self
-                .api
-                .request(Method::POST, &["repos", owner, name, "hooks"])?
-                .json(&self.hook_body(Some("gitea"), url, secret)),
-        };
+        let earlier = self.find_hooks(repository, url).await?;
+        let request = self
+            .api
+            .request(Method::POST, &["repos", owner, name, "hooks"])?
+            .json(&wire::CreateHook {
+                kind: "gitea",
+                active: true,
+                branch_filter: "*",
+                events: ["push", "create", "delete"],
+                config: wire::HookConfig {
+                    url,
+                    content_type: "json",
+                    secret,
+                },
+            });
         self.api.send(request, &what).await?;
+        // A secret can neither be read back nor be changed, so a new hook takes the place of an old one, and no push
+        // falls in between.
+        for id in earlier {
+            let request = self
+                .api
+                .request(Method::DELETE, &["repos", owner, name, "hooks", &id.to_string()])?;
+            match self.api.send(request, &what).await {
+                // Somebody else was quicker.
+                Ok(_) | Err(ScmError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 }

@@ -268,7 +268,15 @@ async fn an_empty_repository_has_no_commit() {
 
 #[tokio::test]
 async fn files_are_read_up_to_the_limit() {
-    let stub = Stub::start(Some("giteaAdmin"), |_| Response::new(Body::from("0123456789"))).await;
+    let commit = json!([{"sha": "a".repeat(40), "commit": {"message": "m", "author": {"name": "n", "date": "2026-11-22T10:00:00Z"}}}]);
+    let stub = Stub::start(Some("giteaAdmin"), move |line| {
+        if line.contains("/commits?sha=feature%2Fx&") {
+            answer(200, commit.clone())
+        } else {
+            Response::new(Body::from("0123456789"))
+        }
+    })
+    .await;
     let source = Source {
         repository: stub.demo(),
         reference: Some("feature/x".to_owned()),
@@ -279,8 +287,11 @@ async fn files_are_read_up_to_the_limit() {
     let error = forge.read_file(&source, 9).await.unwrap_err();
     assert!(matches!(error, ScmError::TooLarge { limit: 9, .. }), "{error:?}");
     assert_eq!(
-        stub.lines()[0],
-        "GET /gitea/api/v1/repos/giteaAdmin/demo/raw/a%20b/%C3%BC%23%3F.yaml?ref=feature%2Fx"
+        stub.lines()[1],
+        format!(
+            "GET /gitea/api/v1/repos/giteaAdmin/demo/raw/a%20b/%C3%BC%23%3F.yaml?ref={}",
+            "a".repeat(40)
+        )
     );
 }
 
@@ -310,7 +321,7 @@ async fn a_branch_name_with_a_slash_is_found() {
 }
 
 #[tokio::test]
-async fn one_hook_is_made_or_mended() {
+async fn one_hook_is_made_and_takes_the_place_of_another() {
     let url = "http://portal.example/api/events/http/gitea/7";
     let stub = Stub::start(Some("giteaAdmin"), move |line| match line.split(' ').next() {
         Some("GET") => answer(200, json!([{"id": 3, "config": {"url": "http://other.example"}}])),
@@ -332,10 +343,17 @@ async fn one_hook_is_made_or_mended() {
     })
     .await;
     stub.forge().ensure_webhook(&stub.demo(), url, "hush").await.unwrap();
-    let mended = stub.asked.lock().unwrap()[1].clone();
-    assert_eq!(mended.line, "PATCH /gitea/api/v1/repos/giteaAdmin/demo/hooks/3");
-    assert_eq!(mended.body.get("type"), None);
-    assert_eq!(mended.body["config"]["secret"], "hush");
+    let lines: Vec<String> = stub.asked.lock().unwrap()[1..]
+        .iter()
+        .map(|asked| asked.line.clone())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "POST /gitea/api/v1/repos/giteaAdmin/demo/hooks",
+            "DELETE /gitea/api/v1/repos/giteaAdmin/demo/hooks/3"
+        ]
+    );
 
     let stub = Stub::start(Some("giteaAdmin"), |_| answer(403, json!({}))).await;
     let error = stub

@@ -71,10 +71,9 @@ pub struct HookAddress {
 }
 
 #[derive(Debug, Serialize)]
-pub struct WriteHook<'a> {
-    /// Given when it is made, left out when it is changed.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<&'a str>,
+pub struct CreateHook<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'a str,
     pub active: bool,
     pub branch_filter: &'a str,
     pub events: [&'a str; 3],

@@ -187,10 +187,10 @@ async fn a_login_is_refreshed_until_it_is_logged_out(target: &Target) {
 async fn what_is_wrong_is_refused(target: &Target) {
     let browser = target.browser();
     let beginning = target.provider().begin().await.expect("the provider answers");
-    let form = browser.open(beginning.url.as_str()).await;
+    let mut page = browser.open(beginning.url.as_str()).await;
     for (username, password) in [("user1", "wrong"), ("nobody", "wrong"), ("user1", "")] {
-        let page = browser
-            .submit(&form, "form", &[("username", username), ("password", password)])
+        page = browser
+            .submit(&page, "form", &[("username", username), ("password", password)])
             .await;
         assert_eq!(page.status, StatusCode::OK, "{username}: {}", page.html);
         assert!(

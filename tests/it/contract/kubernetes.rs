@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
+use kube::core::GroupVersionKind;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -186,8 +189,11 @@ async fn a_forgotten_version_is_told_and_a_new_list_helps(client: &Client) {
     maps.create(&PostParams::default(), &map(&name, &json!({})))
         .await
         .expect("created");
-    // The first version of all was never one of this kind, and is long forgotten.
-    let refused = match maps.watch(&WatchParams::default(), "1").await {
+    // Argo CD's kinds were made known long after the first version of all.
+    let kind = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "applications");
+    let applications: Api<DynamicObject> = Api::namespaced_with(client.clone(), "argocd", &resource);
+    let refused = match applications.watch(&WatchParams::default(), "1").await {
         Err(kube::Error::Api(status)) => status.code,
         Err(other) => panic!("{other:?}"),
         Ok(stream) => {

@@ -13,6 +13,7 @@ use crate::support::{Bench, Recorder, Swagger, fresh};
 
 /// Every operation that the port knows. A new one belongs here, and into a test above.
 const OPERATIONS: [&str; 11] = [
+    "DELETE /repos/{owner}/{repo}/hooks/{id}",
     "GET /orgs/{org}",
     "GET /repos/{owner}/{repo}",
     "GET /repos/{owner}/{repo}/archive/{archive}",
@@ -20,7 +21,6 @@ const OPERATIONS: [&str; 11] = [
     "GET /repos/{owner}/{repo}/hooks",
     "GET /repos/{owner}/{repo}/raw/{filepath}",
     "GET /user",
-    "PATCH /repos/{owner}/{repo}/hooks/{id}",
     "POST /orgs/{org}/repos",
     "POST /repos/{owner}/{repo}/hooks",
     "POST /user/repos",

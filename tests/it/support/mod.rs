@@ -15,7 +15,7 @@ pub use access::{Access, Api};
 pub use browser::{Browser, Page, Stream};
 pub use database::Database;
 pub use git::{Checkout, git};
-pub use platform::{AnyPlatform, Options, Platform, TOKEN};
+pub use platform::{AnyPlatform, Options, Part, Platform, TOKEN};
 pub use portal::Portal;
 pub use proxy::Cable;
 pub use recorder::{Exchange, Recorder};
@@ -26,9 +26,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// A bound for things that hang, not a measurement.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Asks again and again until `check` answers something; panics with `what` after a minute.
+/// Asks again and again until `check` answers something; panics with `what` after two minutes.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
     let began = Instant::now();
     loop {

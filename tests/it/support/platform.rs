@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use portico_sandbox::{Credentials, Sandbox};
+use portico_sandbox::{Breakage, Credentials, Fault, Sandbox, System};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -120,7 +120,30 @@ impl Deref for Platform {
 /// A platform of the test's own around the stand-ins, or the running one that `PORTICO_PLATFORM` names.
 pub enum AnyPlatform {
     Started(Platform),
-    Running(Access),
+    Running(Access, RunningPlatform),
+}
+
+/// What can die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Forge,
+    Kubernetes,
+    /// Its controller and its API.
+    Argocd,
+    Identity,
+    Postgres,
+}
+
+impl Part {
+    fn stand_in(self) -> Option<System> {
+        match self {
+            Self::Forge => Some(System::Forge),
+            Self::Kubernetes => Some(System::Kubernetes),
+            Self::Argocd => Some(System::Argocd),
+            Self::Identity => Some(System::Identity),
+            Self::Postgres => None,
+        }
+    }
 }
 
 impl AnyPlatform {
@@ -131,7 +154,50 @@ impl AnyPlatform {
         };
         let text = |key: &str| platform.endpoints[key].as_str().expect("an endpoint").to_owned();
         let systems = Systems::of_platform(&platform).await;
-        Self::Running(Access::new(&text("portal"), systems, &text("apiToken")))
+        let access = Access::new(&text("portal"), systems, &text("apiToken"));
+        Self::Running(access, platform)
+    }
+
+    /// Real systems, not stand-ins.
+    pub fn is_real(&self) -> bool {
+        matches!(self, Self::Running(..))
+    }
+
+    /// Ends a system as a crash would. A started platform needs a cable for its database.
+    pub async fn kill(&self, part: Part) {
+        match (self, part.stand_in()) {
+            (Self::Running(_, platform), _) => platform.order("stop", part).await.expect("it runs"),
+            // More connections than anybody tries to make.
+            (Self::Started(platform), Some(system)) => platform
+                .sandbox
+                .faults
+                .order(Fault::broken(system, Breakage::Refuse).times(u32::MAX)),
+            (Self::Started(platform), None) => platform.cable.as_ref().expect("a cable").pull(),
+        }
+    }
+
+    /// Brings back what a test that failed left dead on a running platform.
+    pub async fn revive_all(&self) {
+        let Self::Running(_, platform) = self else { return };
+        for part in [
+            Part::Postgres,
+            Part::Kubernetes,
+            Part::Argocd,
+            Part::Forge,
+            Part::Identity,
+        ] {
+            // One that runs is no system to start.
+            let _ = platform.order("start", part).await;
+        }
+    }
+
+    /// Brings a system back on its data.
+    pub async fn revive(&self, part: Part) {
+        match (self, part.stand_in()) {
+            (Self::Running(_, platform), _) => platform.order("start", part).await.expect("it starts"),
+            (Self::Started(platform), Some(system)) => platform.sandbox.faults.clear(Some(system)),
+            (Self::Started(platform), None) => platform.cable.as_ref().expect("a cable").plug_in(),
+        }
     }
 
     pub async fn start() -> Self {
@@ -145,7 +211,7 @@ impl Deref for AnyPlatform {
     fn deref(&self) -> &Access {
         match self {
             Self::Started(platform) => platform,
-            Self::Running(access) => access,
+            Self::Running(access, _) => access,
         }
     }
 }

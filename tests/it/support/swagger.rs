@@ -60,7 +60,7 @@ impl Swagger {
         match (wanted, body.is_empty()) {
             (None, true) => Ok(()),
             (None, false) => Err("it takes no body".to_owned()),
-            (Some(schema), false) => self.check_value("body", schema, body),
+            (Some(schema), false) => self.check_value("body", schema, Keys::Described, body),
             (Some(_), true) => Err("there is no body".to_owned()),
         }
     }
@@ -75,7 +75,7 @@ impl Swagger {
         }
         match described.get("schema") {
             Some(schema) if schema["type"] == "file" => Ok(()),
-            Some(schema) => self.check_value(&format!("answer {status}"), schema, &exchange.answer),
+            Some(schema) => self.check_value(&format!("answer {status}"), schema, Keys::Any, &exchange.answer),
             None if exchange.status.is_success() && exchange.content_type.contains("json") => {
                 Err(format!("an answer {status} has no content"))
             }
@@ -90,18 +90,22 @@ impl Swagger {
             .ok_or_else(|| format!("{reference} is not in the document"))
     }
 
-    fn check_value(&self, what: &str, schema: &Value, value: &[u8]) -> Result<(), String> {
+    fn check_value(&self, what: &str, schema: &Value, keys: Keys, value: &[u8]) -> Result<(), String> {
         let value: Value = serde_json::from_slice(value).map_err(|error| format!("{what} is no JSON: {error}"))?;
-        let mut schema = strict(schema);
+        let mut schema = strict(schema, keys);
         schema["definitions"] = self.document["definitions"]
             .as_object()
             .map(|all| {
                 all.iter()
-                    .map(|(name, schema)| (name.clone(), strict(schema)))
+                    .map(|(name, schema)| (name.clone(), strict(schema, keys)))
                     .collect()
             })
             .unwrap_or_default();
-        let validator = jsonschema::draft4::new(&schema).map_err(|error| format!("{what}: {error}"))?;
+        let validator = jsonschema::draft4::options()
+            // What is empty has no form: an organisation's e-mail, for example.
+            .should_validate_formats(false)
+            .build(&schema)
+            .map_err(|error| format!("{what}: {error}"))?;
         let wrong: Vec<String> = validator
             .iter_errors(&value)
             .map(|error| format!("{what}{}: {error}", error.instance_path()))
@@ -114,15 +118,24 @@ impl Swagger {
     }
 }
 
-/// The schema with what the form takes for granted: an object has no other keys than those that are told, and Go
-/// writes what is not there as null.
-fn strict(schema: &Value) -> Value {
+/// Which keys an object may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Nobody reads others.
+    Described,
+    /// Forges answer more than their documents tell, each other things.
+    Any,
+}
+
+/// The schema with what the form takes for granted: which keys there may be, and that Go writes what is not there as
+/// null.
+fn strict(schema: &Value, keys: Keys) -> Value {
     let Some(fields) = schema.as_object() else {
         return schema.clone();
     };
     let mut fields = fields.clone();
     if let Some(items) = fields.get("items") {
-        let items = strict(items);
+        let items = strict(items, keys);
         fields.insert("items".to_owned(), items);
     }
     let required: Vec<Value> = fields
@@ -132,7 +145,7 @@ fn strict(schema: &Value) -> Value {
         .unwrap_or_default();
     if let Some(Value::Object(properties)) = fields.get("properties") {
         let nullable = |(name, schema): (&String, &Value)| {
-            let schema = strict(schema);
+            let schema = strict(schema, keys);
             let schema = if required.contains(&json!(name)) {
                 schema
             } else {
@@ -142,7 +155,9 @@ fn strict(schema: &Value) -> Value {
         };
         let properties: Map<String, Value> = properties.iter().map(nullable).collect();
         fields.insert("properties".to_owned(), Value::Object(properties));
-        fields.entry("additionalProperties").or_insert(Value::Bool(false));
+        if keys == Keys::Described {
+            fields.entry("additionalProperties").or_insert(Value::Bool(false));
+        }
     }
     Value::Object(fields)
 }

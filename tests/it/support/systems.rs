@@ -10,8 +10,10 @@ use portico::outbound::{Allowed, Outbound};
 use portico_sandbox::{Credentials, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
-use super::Api;
+use super::{Api, Part};
 
 /// Name of the Argo CD instance, as CNOE's templates have it.
 pub const ARGOCD_INSTANCE: &str = "in-cluster";
@@ -153,6 +155,18 @@ impl RunningPlatform {
         let data = PathBuf::from(std::env::var_os(PLATFORM)?);
         let endpoints = json(&data.join("endpoints.json"));
         Some(Self { data, endpoints })
+    }
+
+    /// Has its supervisor `stop` or `start` one system, over the socket that its own commands use.
+    pub async fn order(&self, order: &str, part: Part) -> Result<(), String> {
+        let mut supervisor = UnixStream::connect(self.data.join("control.sock"))
+            .await
+            .expect("the platform's supervisor answers");
+        let line = format!("{order} {}\n", format!("{part:?}").to_lowercase());
+        supervisor.write_all(line.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        supervisor.read_to_string(&mut answer).await.expect("it answers");
+        if answer == "done" { Ok(()) } else { Err(answer) }
     }
 }
 

@@ -57,7 +57,14 @@ pub async fn raw(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let seen = forge.see(&caller, &owner, &name, Permission::Read)?;
-    raw_file(&seen, &at.reference, &path, &headers).await
+    let is_id = at.reference.len() == 40 && at.reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // As on Gitea: a name that nothing has stands for the default branch, in these addresses only.
+    let reference = if is_id || seen.commit(&at.reference).await.is_ok() {
+        at.reference.as_str()
+    } else {
+        ""
+    };
+    raw_file(&seen, reference, &path, &headers).await
 }
 
 /// A file as it is, with its object id as tag.

@@ -138,7 +138,7 @@ pub async fn update(
         };
         replace(&mut hook.url, "url");
         replace(&mut hook.content_type, "content_type");
-        replace(&mut hook.secret, "secret");
+        // As on Gitea, the secret stays what it was made with.
         if let Some(events) = edit.events {
             hook.events = events;
         }

@@ -20,6 +20,10 @@ func init() { klog.SetLogger(log.NewLogrusLogger(log.NewWithCurrentConfig())) }
 func main() {
 	var command *cobra.Command
 	name := filepath.Base(os.Args[0])
+	// The repo server has git ask for passwords by one name for all, and says here which part it means.
+	if part := os.Getenv("ARGOCD_BINARY_NAME"); part != "" {
+		name = part
+	}
 	switch name {
 	case "argocd-application-controller":
 		command = controller.NewCommand()
