@@ -1,15 +1,10 @@
 //! The main job by clicking: with and without JavaScript, on a desk and on a phone.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use portico::clock::Clock;
 
 use super::{Chromium, Look, log_in, open_in_catalog, record, recorded, start_by_clicking};
 use crate::story::assert_created_once;
 use crate::support::{Checkout, Platform};
-
-fn milliseconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
-    i64::try_from(now.as_millis()).expect("a time")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: tests/run browser"]
@@ -77,7 +72,7 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
     checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
     let commit = checkout.push("Three replicas");
-    let pushed = milliseconds();
+    let pushed = Clock::system().now().timestamp_millis();
 
     let described = recorded(&window, "about", "three times").await;
     let listed = recorded(&other, "row", "three times").await;

@@ -133,15 +133,16 @@ async fn a_watch_tells_and_is_resumed_where_it_was_lost(client: &Client) {
     let version = begin.metadata.resource_version.expect("a version");
     let parameters = WatchParams::default().labels(&labels).timeout(30);
 
-    let stream = maps.watch(&parameters, &version).await.expect("a watch");
-    pin_mut!(stream);
-    maps.create(&PostParams::default(), &map(&name, &json!({"a": "1"})))
-        .await
-        .expect("created");
-    let (kind, seen) = next(&mut stream).await;
-    assert_eq!((kind, seen.name_any()), ("ADDED", name.clone()));
-    let reached = seen.resource_version().expect("a version");
-    drop(stream);
+    let reached = {
+        let stream = maps.watch(&parameters, &version).await.expect("a watch");
+        pin_mut!(stream);
+        maps.create(&PostParams::default(), &map(&name, &json!({"a": "1"})))
+            .await
+            .expect("created");
+        let (kind, seen) = next(&mut stream).await;
+        assert_eq!((kind, seen.name_any()), ("ADDED", name.clone()));
+        seen.resource_version().expect("a version")
+    };
 
     // Nobody watches while these happen; nothing of it is lost, and nothing is told twice.
     for value in ["2", "3"] {

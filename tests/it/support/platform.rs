@@ -119,7 +119,7 @@ impl Deref for Platform {
 
 /// A platform of the test's own around the stand-ins, or the running one that `PORTICO_PLATFORM` names.
 pub enum AnyPlatform {
-    Started(Platform),
+    Started(Box<Platform>),
     Running(Access, RunningPlatform),
 }
 
@@ -150,7 +150,7 @@ impl AnyPlatform {
     /// `options` are those of a platform that is started; a running one has golden paths already.
     pub async fn start_with(options: Options) -> Self {
         let Some(platform) = RunningPlatform::named() else {
-            return Self::Started(Platform::start_with(options).await);
+            return Self::Started(Box::new(Platform::start_with(options).await));
         };
         let text = |key: &str| platform.endpoints[key].as_str().expect("an endpoint").to_owned();
         let systems = Systems::of_platform(&platform).await;
