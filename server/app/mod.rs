@@ -33,6 +33,10 @@ use crate::web::{self, Frame, KeptForms, Readiness, Section};
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long requests may go on after the end was asked for.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How often all repositories are gone through for those without a webhook.
+const ALL_WEBHOOKS_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How soon, after the database was away.
+const WEBHOOKS_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the portal did not start. One line each.
 #[derive(Debug, thiserror::Error)]
@@ -193,7 +197,12 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         let (webhooks, stop) = (webhooks.clone(), stop.clone());
         async move { webhooks.run(stop).await }
     });
-    workers.spawn(remember_repositories(webhooks.clone(), meetings, stop.clone()));
+    workers.spawn(remember_repositories(
+        catalog.clone(),
+        webhooks.clone(),
+        meetings,
+        stop.clone(),
+    ));
 
     let login = login::routes(LoginContext {
         sessions: sessions.clone(),
@@ -243,23 +252,36 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     })
 }
 
-/// Asks for a webhook on each repository that the catalog meets. What is lost while the database is away is met
-/// again at the next start.
+/// Asks for a webhook on each repository that the catalog meets. A process that dies and a database that is away keep
+/// some from being asked for, so all that the catalog has met are gone through at the start and now and then.
 async fn remember_repositories(
+    catalog: Catalog,
     webhooks: Webhooks,
     mut meetings: mpsc::UnboundedReceiver<Repository>,
     stop: CancellationToken,
 ) {
+    let mut all = tokio::time::interval(ALL_WEBHOOKS_EVERY);
     loop {
-        let repository = tokio::select! {
+        let asked = tokio::select! {
             () = stop.cancelled() => return,
-            repository = meetings.recv() => repository,
+            _ = all.tick() => want_all(&catalog, &webhooks).await,
+            repository = meetings.recv() => match repository {
+                Some(repository) => webhooks.want(&repository).await,
+                None => return,
+            },
         };
-        let Some(repository) = repository else { return };
-        if let Err(error) = webhooks.want(&repository).await {
-            tracing::warn!(%error, name = repository.name, "a webhook could not be asked for");
+        if let Err(error) = asked {
+            tracing::warn!(%error, "webhooks could not be asked for; trying again");
+            all.reset_after(WEBHOOKS_AGAIN);
         }
     }
+}
+
+async fn want_all(catalog: &Catalog, webhooks: &Webhooks) -> sqlx::Result<()> {
+    for repository in catalog.list_repositories().await? {
+        webhooks.want(&repository).await?;
+    }
+    Ok(())
 }
 
 /// Background work of this process. One that panics ends the process: whoever supervises it starts it anew, which is

@@ -247,6 +247,11 @@ impl Catalog {
         &self.0.news
     }
 
+    /// All repositories that locations have files in.
+    pub async fn list_repositories(&self) -> Result<Vec<Repository>, sqlx::Error> {
+        queries::locations::list_all_repositories(self.db()).await
+    }
+
     fn tell_repository(&self, repository: Repository) {
         if let Some(tell) = &self.0.on_repository {
             tell(repository);

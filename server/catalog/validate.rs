@@ -88,11 +88,13 @@ pub async fn validate_files(paths: &[PathBuf]) -> anyhow::Result<Validation> {
     Ok(validation)
 }
 
-/// Description files below a folder, those of git's own folders left out.
+/// Description files below a folder. Git's own folders are left out, and what lies beside a template: its skeleton is
+/// rendered first.
 fn described(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
+        let of_template = folder.join("template.yaml").is_file();
         let entries = std::fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
@@ -100,8 +102,10 @@ fn described(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 .file_type()
                 .with_context(|| format!("{} cannot be read", entry.path().display()))?;
             let name = entry.file_name();
-            if kind.is_dir() && name != ".git" {
-                folders.push(entry.path());
+            if kind.is_dir() {
+                if name != ".git" && !of_template {
+                    folders.push(entry.path());
+                }
             } else if kind.is_file() && NAMES.iter().any(|wanted| name == *wanted) {
                 found.push(entry.path());
             }
@@ -198,6 +202,11 @@ mod tests {
         write(
             "deep/catalog-info.yaml",
             "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: jo\nspec:\n  memberOf: []\n",
+        );
+        write("golden/template.yaml", "kind: Template");
+        write(
+            "golden/skeleton/catalog-info.yaml",
+            "metadata:\n  name: ${{ values.name }}\n",
         );
         let validation = validate_files(&[folder.path().to_path_buf()]).await.expect("it runs");
         let told = validation.to_string();

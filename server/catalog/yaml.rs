@@ -94,13 +94,20 @@ fn parse(text: &str, line: usize) -> Result<Value, Fault> {
             max_nodes: 2_000_000,
             max_events: 8_000_000,
             max_total_scalar_bytes: 64 * 1024 * 1024,
+            // What aliases repeat: each is kept in memory, and a bomb is made of them.
+            max_recorded_anchor_events: 50_000,
         },
     };
     serde_saphyr::from_str_with_options::<Value>(text, options).map_err(|error| {
         let place = error.location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Fault {
-            message: without_place(&error.without_snippet().to_string()).to_owned(),
+            message: match error.without_snippet() {
+                serde_saphyr::Error::Budget { .. } => {
+                    "the document is too large, too deep, or repeats too much of itself by aliases".to_owned()
+                }
+                other => without_place(&other.to_string()).to_owned(),
+            },
             line: place.map(|place| line + number(place.line()).max(1) - 1),
             column: place.map(|place| number(place.column()).max(1)),
         }
@@ -287,7 +294,8 @@ mod tests {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
-        assert!(documents(&bomb)[0].value.is_err());
+        let fault = documents(&bomb)[0].value.clone().unwrap_err();
+        assert!(fault.message.contains("aliases") && fault.line.is_some(), "{fault:?}");
         let deep = format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(documents(&deep)[0].value.is_err());
     }

@@ -49,22 +49,28 @@ impl KeptForms {
         let path = request.uri().path();
         let length = header_text(request.headers(), header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
         request.method() == Method::POST
-            && path.strip_prefix(CONCERNED).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            && is_concerned(path)
             && header_text(request.headers(), header::CONTENT_TYPE)
                 .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
             && length.is_some_and(|length| length <= LIMIT)
-            // htmx sends parts of forms while they are filled: nothing to come back to.
-            && !request.headers().contains_key("hx-request")
     }
 
     /// Keeps the request's form and sends the browser to log in and then back to the form.
     pub(super) async fn keep(&self, request: Request) -> Response {
-        let path = request.uri().path().to_owned();
+        let fragment = request.headers().contains_key("hx-request");
+        let path = match page_of(request.headers()) {
+            // What is sent while a form is filled in: its page is what to come back to.
+            Some(page) if fragment => page,
+            _ => request.uri().path().to_owned(),
+        };
         let jar = CookieJar::from_headers(request.headers());
         match self.store(&path, &jar, request).await {
             Ok((id, cookie)) => {
                 let target = super::login_url(&format!("{path}?restore={id}"));
-                (StatusCode::SEE_OTHER, jar.add(cookie), [(header::LOCATION, target)]).into_response()
+                match fragment {
+                    true => (StatusCode::UNAUTHORIZED, jar.add(cookie), [("hx-redirect", target)]).into_response(),
+                    false => (StatusCode::SEE_OTHER, jar.add(cookie), [(header::LOCATION, target)]).into_response(),
+                }
             }
             Err(error) => error.into_response(),
         }
@@ -127,6 +133,17 @@ impl<S: Send + Sync> FromRequestParts<S> for RestoredForm {
             _ => Ok(Self(None)),
         }
     }
+}
+
+fn is_concerned(path: &str) -> bool {
+    path.strip_prefix(CONCERNED)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Path of the page from which htmx sends something.
+fn page_of(headers: &HeaderMap) -> Option<String> {
+    let page = url::Url::parse(headers.get("hx-current-url")?.to_str().ok()?).ok()?;
+    is_concerned(page.path()).then(|| page.path().to_owned())
 }
 
 fn key(secret: &str) -> [u8; 32] {
@@ -205,6 +222,31 @@ mod tests {
         assert_eq!(back, r#"Some([("name", "demo"), ("tags", "a"), ("tags", "b c")])"#);
         let (_, _, again) = ask(user(), get_with(target, cookie)).await;
         assert_eq!(again, "None");
+    }
+
+    #[sqlx::test]
+    async fn what_is_typed_when_the_session_has_ended_comes_back_too(db: PgPool) {
+        let mut request = post(&format!("{FORM}/check"), "name=demo&_field=name".into());
+        for (name, value) in [
+            ("hx-request", "true"),
+            (
+                "hx-current-url",
+                "http://portal.test/create/templates/default/basic?x=1",
+            ),
+        ] {
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        let (status, headers, _) = ask(router(&db, None), request).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        let text = headers["hx-redirect"].to_str().expect("text");
+        let target = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+        let target = target.strip_prefix("/login?next=").expect("the login page");
+        assert!(target.starts_with(&format!("{FORM}?restore=")), "{target}");
+        let cookie = headers["set-cookie"].to_str().expect("text");
+        let cookie = cookie.split(';').next().expect("name and value");
+        let user = router(&db, Some(testing::user("user1", &[])));
+        let (_, _, back) = ask(user, get_with(target, cookie)).await;
+        assert_eq!(back, r#"Some([("name", "demo"), ("_field", "name")])"#);
     }
 
     #[sqlx::test]

@@ -196,6 +196,16 @@ pub async fn list_of_repository(db: &PgPool, repository: &Repository) -> Result<
     Ok(rows.into_iter().map(|row| row.location_id).collect())
 }
 
+/// All repositories that locations have files in.
+pub async fn list_all_repositories(db: &PgPool) -> Result<Vec<Repository>, sqlx::Error> {
+    sqlx::query_as!(
+        Repository,
+        "select distinct forge, owner, name from catalog_location_repository"
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Repositories of a location, as they were at the last read.
 pub async fn list_repositories(db: impl sqlx::PgExecutor<'_>, location: Uuid) -> Result<Vec<Checked>, sqlx::Error> {
     let rows = sqlx::query!(

@@ -212,6 +212,23 @@ async fn a_form_leads_to_one_task_however_often_it_is_sent(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn the_id_of_another_users_task_starts_a_task_of_its_own(db: PgPool) {
+    let (browser, _) = browser(&db).await;
+    let answers = [("name".to_owned(), "demo".to_owned())];
+    let theirs = browser.post("/create/templates/default/service/create", &answers).await;
+    let id = theirs.location.trim_start_matches("/create/tasks/").to_owned();
+    sqlx::query("update scaffolder_task set created_by = 'user:default/other'")
+        .execute(&db)
+        .await
+        .unwrap();
+    let answers = [answers[0].clone(), ("_task".to_owned(), id)];
+    let own = browser.post("/create/templates/default/service/create", &answers).await;
+    assert_eq!(own.status, StatusCode::SEE_OTHER, "{}", own.text);
+    assert_ne!(own.location, theirs.location);
+    assert_eq!(tasks(&db).await.len(), 2);
+}
+
+#[sqlx::test]
 async fn a_plain_post_of_the_answers_starts_a_task(db: PgPool) {
     let (browser, _) = browser(&db).await;
     let answers = [("name".to_owned(), "demo".to_owned())];

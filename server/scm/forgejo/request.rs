@@ -112,22 +112,17 @@ impl Api {
         }
     }
 
-    /// No answer: connection refused, name unknown, certificate not trusted, time over, broken off.
+    /// No answer: connection refused, name unknown, certificate not trusted, time over, broken off. Or one that leads
+    /// where nothing may be asked.
     fn unavailable(&self, error: &reqwest::Error) -> ScmError {
-        let mut reason = if error.is_timeout() {
-            "no answer in time"
+        if error.is_redirect() {
+            return self.unexpected(innermost(error));
+        }
+        let reason = if error.is_timeout() {
+            "no answer in time".to_owned()
         } else {
-            "no connection"
-        }
-        .to_owned();
-        // The innermost cause is the one that says something; the outer texts repeat the URL.
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        if !error.is_timeout() {
-            reason = format!("{reason}: {cause}");
-        }
+            format!("no connection: {}", innermost(error))
+        };
         ScmError::Unavailable {
             host: self.host.clone(),
             reason,
@@ -184,6 +179,15 @@ impl Api {
             _ => self.unexpected(reason("an unknown answer")),
         }
     }
+}
+
+/// The cause that says something; the outer texts repeat the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// The `message` of an error's JSON body, on one line and cut to a readable length.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::{CommitStatus, Forges, NewRepository, Repository, Scm, ScmError, Source};
 use super::*;
+use crate::outbound::{Allowed, Outbound};
 
 /// What was asked: method, path with query, `Authorization`, body.
 #[derive(Debug, Clone)]
@@ -105,6 +106,30 @@ fn new_repository(owner: Option<&str>) -> NewRepository {
         private: false,
         default_branch: "main".to_owned(),
     }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_system_that_is_not_configured_is_said_to_be_one() {
+    let stub = Stub::start(Some("giteaAdmin"), |_| {
+        let mut response = answer(302, json!({}));
+        let elsewhere = "http://elsewhere.example/api/v1/repos/giteaAdmin/demo";
+        response.headers_mut().insert("location", elsewhere.parse().unwrap());
+        response
+    })
+    .await;
+    let allowed = Allowed::Origin(stub.base.parse().unwrap());
+    let config = ForgejoConfig {
+        base_url: stub.base.clone(),
+        host: "forge.example".to_owned(),
+        username: None,
+        password: None,
+    };
+    let client = Outbound::new(vec![allowed], &[]).unwrap().client();
+    let forges = Forges::new(vec![config], client).unwrap();
+    let forge = forges.forge_of(&stub.demo()).unwrap();
+    let error = forge.repository(&stub.demo()).await.unwrap_err();
+    assert!(!error.is_temporary(), "{error}");
+    assert!(error.to_string().contains("redirected to elsewhere.example"), "{error}");
 }
 
 #[tokio::test]

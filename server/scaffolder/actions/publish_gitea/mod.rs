@@ -292,7 +292,10 @@ async fn push(cx: &Context, target: &Target, branch: &str, commit: &git::Commit)
         }
         Err(error) => match target.forge.commit(&target.repository, &commit.id).await {
             // It arrived, only the answer did not.
-            Ok(found) if found.id == commit.id => Ok(()),
+            Ok(found) if found.id == commit.id => {
+                cx.log(format!("Pushed commit {} to {branch}", commit.id));
+                Ok(())
+            }
             _ if error.rejected => Err(target.taken()),
             _ => Err(ActionError::Failed(format!(
                 "pushing to {} failed: {}",
@@ -304,19 +307,28 @@ async fn push(cx: &Context, target: &Target, branch: &str, commit: &git::Commit)
 }
 
 async fn wait_until_readable(target: &Target, branch: &str) -> Result<(), ActionError> {
+    let mut last = None;
     let asking = async {
         loop {
             match target.forge.commit(&target.repository, branch).await {
                 Ok(_) => return Ok(()),
-                Err(ScmError::NotFound { .. }) => tokio::time::sleep(Duration::from_millis(200)).await,
-                Err(error) if error.is_temporary() => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(error @ ScmError::NotFound { .. }) => {
+                    last = Some(error);
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(error) if error.is_temporary() => {
+                    last = Some(error);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     };
-    tokio::time::timeout(READABLE_WITHIN, asking).await.unwrap_or_else(|_| {
+    let asked = tokio::time::timeout(READABLE_WITHIN, asking).await;
+    asked.unwrap_or_else(|_| {
+        let reason = last.map(|error| format!(": {error}")).unwrap_or_default();
         Err(ActionError::Failed(format!(
-            "the branch {branch} of {} was pushed, but the forge does not show it after {} s; try again",
+            "the branch {branch} of {} was pushed, but the forge does not show it after {} s{reason}; try again",
             target.name(),
             READABLE_WITHIN.as_secs()
         )))
