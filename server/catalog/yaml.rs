@@ -102,11 +102,12 @@ fn parse(text: &str, line: usize) -> Result<Value, Fault> {
         let place = error.location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Fault {
-            message: match error.without_snippet() {
-                serde_saphyr::Error::Budget { .. } => {
+            message: match without_place(&error.without_snippet().to_string()) {
+                // The parser's own words are its counters.
+                text if text.starts_with("budget breached") => {
                     "the document is too large, too deep, or repeats too much of itself by aliases".to_owned()
                 }
-                other => without_place(&other.to_string()).to_owned(),
+                text => text.to_owned(),
             },
             line: place.map(|place| line + number(place.line()).max(1) - 1),
             column: place.map(|place| number(place.column()).max(1)),

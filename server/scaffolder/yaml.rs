@@ -103,9 +103,8 @@ impl Writer<'_> {
             Value::Array(items) if !items.is_empty() => {
                 for (index, item) in items.iter().enumerate() {
                     self.line(indent, index > 0);
-                    self.text.push('-');
-                    self.text.push_str(&" ".repeat(self.style.indent.max(2) - 1));
-                    let inside = indent + self.style.indent.max(2);
+                    self.text.push_str("- ");
+                    let inside = indent + 2;
                     match item {
                         Value::String(text) => self.string(text, inside),
                         _ => self.node(item, inside, depth + 1)?,
@@ -167,7 +166,9 @@ impl Writer<'_> {
     }
 
     fn string(&mut self, text: &str, indent: usize) {
-        if text.contains('\n') && is_block(text) {
+        // Blanks at the start are counted from the level above, which only this indent makes two everywhere.
+        let countable = self.style.indent == 2 || !text.trim_start_matches('\n').starts_with(' ');
+        if text.contains('\n') && is_block(text) && countable {
             self.block(text, indent.max(2));
         } else if is_plain(text) && !text.contains('\n') && !(indent == 0 && is_marker(text)) {
             self.text.push_str(text);
@@ -183,8 +184,7 @@ impl Writer<'_> {
         let newlines = text.len() - body.len();
         self.text.push('|');
         if text.trim_start_matches('\n').starts_with(' ') {
-            // Counted from the level above.
-            self.text.push_str(&self.style.indent.to_string());
+            self.text.push('2');
         }
         self.text.push_str(match newlines {
             0 => "-",
@@ -251,7 +251,9 @@ fn is_plain(text: &str) -> bool {
     let dash = matches!(first, '?' | '-') && text[1..].chars().next().is_none_or(|next| matches!(next, ' ' | '\t'));
     let inside = [": ", ":\t", " #", "\t#", "\n#"].iter().any(|bad| text.contains(bad));
     let end = text.ends_with([' ', '\t', '\n', ':']);
-    !(indicator || dash || inside || end || has_control(text) || is_other_scalar(text))
+    // Readers disagree on whether these end a line.
+    let separator = text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']);
+    !(indicator || dash || inside || end || separator || has_control(text) || is_other_scalar(text))
 }
 
 /// The text would be read as null, true, false or a number.

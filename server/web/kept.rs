@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use chrono::Duration;
@@ -68,7 +68,11 @@ impl KeptForms {
             Ok((id, cookie)) => {
                 let target = super::login_url(&format!("{path}?restore={id}"));
                 match fragment {
-                    true => (StatusCode::UNAUTHORIZED, jar.add(cookie), [("hx-redirect", target)]).into_response(),
+                    // A body, though an empty one: a bare status would become a page of its own.
+                    true => {
+                        let redirect = [("hx-redirect", target)];
+                        (StatusCode::UNAUTHORIZED, jar.add(cookie), redirect, Html("")).into_response()
+                    }
                     false => (StatusCode::SEE_OTHER, jar.add(cookie), [(header::LOCATION, target)]).into_response(),
                 }
             }
@@ -226,7 +230,7 @@ mod tests {
 
     #[sqlx::test]
     async fn what_is_typed_when_the_session_has_ended_comes_back_too(db: PgPool) {
-        let mut request = post(&format!("{FORM}/check"), "name=demo&_field=name".into());
+        let mut request = post(FORM, "name=demo&_field=name".into());
         for (name, value) in [
             ("hx-request", "true"),
             (
