@@ -120,7 +120,7 @@ impl Deref for Platform {
 /// A platform of the test's own around the stand-ins, or the running one that `PORTICO_PLATFORM` names.
 pub enum AnyPlatform {
     Started(Box<Platform>),
-    Running(Access, RunningPlatform),
+    Running(Box<Access>, RunningPlatform),
 }
 
 /// What can die.
@@ -155,7 +155,7 @@ impl AnyPlatform {
         let text = |key: &str| platform.endpoints[key].as_str().expect("an endpoint").to_owned();
         let systems = Systems::of_platform(&platform).await;
         let access = Access::new(&text("portal"), systems, &text("apiToken"));
-        Self::Running(access, platform)
+        Self::Running(Box::new(access), platform)
     }
 
     /// Real systems, not stand-ins.
