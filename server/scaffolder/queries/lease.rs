@@ -76,11 +76,12 @@ pub async fn beat(db: &PgPool, task_id: Uuid, owner: Uuid, seconds: f64) -> Resu
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives a lease back unfinished, so that another worker goes on at once.
+/// Gives a lease back unfinished, so that another worker goes on at once. Nobody owns it then: a heartbeat that is
+/// still under way must not prolong it.
 pub async fn release(db: &PgPool, task_id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with released as (
-           update scaffolder_task set lease_until = clock_timestamp()
+           update scaffolder_task set lease_owner = gen_random_uuid(), lease_until = clock_timestamp()
            where id = $1 and lease_owner = $2 and status = 'processing' returning id
          )
          select pg_notify('scaffolder_task', id::text) from released",
