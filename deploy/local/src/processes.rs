@@ -181,6 +181,25 @@ pub async fn end(child: &mut Child, signal: libc::c_int, patience: Duration) {
     }
 }
 
+/// What this process itself logs goes to a file; `RUST_LOG` decides what, `otherwise` where it is not set.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn write_own_log(path: &Path, otherwise: &str) -> Result<()> {
+    let log = open_log(path)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(otherwise));
+    // Set already only where several starts share a process, in tests.
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(std::sync::Mutex::new(log))
+            .try_init(),
+    );
+    Ok(())
+}
+
 /// Opens a log for appending; one that has grown past 10 MB becomes `NAME.1` first.
 pub fn open_log(path: &Path) -> Result<std::fs::File> {
     const LIMIT: u64 = 10 * 1024 * 1024;

@@ -16,7 +16,7 @@ use crate::folder::{self, Database, Folder, Remembered};
 use crate::machine::{self, Ports};
 use crate::portal::{Phase, Portal};
 use crate::postgres::{self, Cluster, Durability, Foreign};
-use crate::processes::{Nursery, log_length, open_log};
+use crate::processes::{Nursery, log_length, write_own_log};
 use crate::progress::{Step, note, result, warn};
 use crate::{golden_paths, program, secrets};
 
@@ -125,7 +125,8 @@ async fn bring_up(arguments: &Arguments, folder: &Arc<Folder>, running: &mut Run
         argocd: ports.argocd,
     };
     options.forge_aliases = FORGE_ALIASES.map(str::to_owned).to_vec();
-    write_sandbox_log(folder)?;
+    // The terminal is for progress.
+    write_own_log(&folder.logs()?.join("sandbox.log"), "info")?;
     let sandbox = running.sandbox.insert(Sandbox::start(options).await?);
     step.done("Started", "forge, identity provider, Kubernetes API and Argo CD");
 
@@ -311,22 +312,6 @@ fn of_this_start(portal: String, database: String, sandbox: &Sandbox, remembered
         },
         users: endpoints::users(&sandbox.credentials.user_password),
     }
-}
-
-/// What the stand-ins log goes to a file: the terminal is for progress.
-fn write_sandbox_log(folder: &Folder) -> Result<()> {
-    let log = open_log(&folder.logs()?.join("sandbox.log"))?;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // Set already only where several starts share a process, in tests.
-    drop(
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false)
-            .with_writer(Mutex::new(log))
-            .try_init(),
-    );
-    Ok(())
 }
 
 /// Deletes what earlier starts made: the cluster or the database, then the files. Returns the port of before: who

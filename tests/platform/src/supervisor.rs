@@ -80,7 +80,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         );
     }
     folder.remove(endpoints::FILE)?;
-    write_log(&folder)?;
+    processes::write_own_log(&folder.logs()?.join(LOG), "info,kube_client=off")?;
     let stop = CancellationToken::new();
     listen_for_signals(stop.clone())?;
 
@@ -103,22 +103,6 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     if let Some(mut caller) = outcome? {
         control::reply(&mut caller, &Ok(())).await;
     }
-    Ok(())
-}
-
-/// What the front, the pods and others have to say goes to a file.
-fn write_log(folder: &Folder) -> Result<()> {
-    let log = processes::open_log(&folder.logs()?.join(LOG))?;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,kube_client=off"));
-    // Only a second subscriber is refused, and there is none.
-    drop(
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false)
-            .with_writer(Mutex::new(log))
-            .try_init(),
-    );
     Ok(())
 }
 
