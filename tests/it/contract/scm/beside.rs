@@ -37,7 +37,9 @@ async fn pushes_are_reported_and_signed(target: &Target) {
             .await
             .expect("the account may");
     }
-    let commit = target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    let commit = target
+        .push(&repository, "main", |folder| write(folder, "a", b"a"))
+        .await;
     let (headers, body) = eventually("the push is delivered", || async {
         let received = received.lock().expect("not poisoned");
         let push =
@@ -58,7 +60,9 @@ async fn pushes_are_reported_and_signed(target: &Target) {
 
 async fn commits_carry_statuses(target: &Target) {
     let repository = target.create("status").await;
-    let commit = target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    let commit = target
+        .push(&repository, "main", |folder| write(folder, "a", b"a"))
+        .await;
     let api = target.systems.forge_api();
     let path = api_path(&repository);
     let wanted = json!({"state": "pending", "context": "portico/check", "description": "Looks", "target_url": "https://example.org/1"});
@@ -96,7 +100,9 @@ async fn commits_carry_statuses(target: &Target) {
 
 async fn pull_requests_are_opened_once_and_merged(target: &Target) {
     let repository = target.create("pull").await;
-    target.push(&repository, "main", |folder| write(folder, "a", b"main"));
+    target
+        .push(&repository, "main", |folder| write(folder, "a", b"main"))
+        .await;
     let api = target.systems.forge_api();
     let path = api_path(&repository);
     let file = json!({"content": "eA==", "new_branch": "topic", "message": "Add x"});
@@ -148,7 +154,9 @@ async fn pull_requests_are_opened_once_and_merged(target: &Target) {
 
 async fn a_deleted_repository_is_gone_and_its_name_free(target: &Target) {
     let repository = target.create("gone").await;
-    target.push(&repository, "main", |folder| write(folder, "a", b"a"));
+    target
+        .push(&repository, "main", |folder| write(folder, "a", b"a"))
+        .await;
     let api = target.systems.forge_api();
     let (status, body) = api.delete(&api_path(&repository)).await;
     assert_eq!((status, body), (StatusCode::NO_CONTENT, Value::Null));

@@ -60,8 +60,9 @@ impl Target {
             .repository
     }
 
-    /// Pushes what `fill` puts into a folder, as one commit on `branch`.
-    fn push(&self, repository: &Repository, branch: &str, fill: impl FnOnce(&Path)) -> String {
+    /// Pushes what `fill` puts into a folder, as one commit on `branch`, and waits until the forge has taken
+    /// it in: Gitea goes on calling a repository empty for a moment after its first push.
+    async fn push(&self, repository: &Repository, branch: &str, fill: impl FnOnce(&Path)) -> String {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = folder.path();
         self.git(at, &["init", "--quiet"]);
@@ -77,7 +78,14 @@ impl Target {
             at,
             &["push", "--quiet", url.as_str(), &format!("HEAD:refs/heads/{branch}")],
         );
-        self.git(at, &["rev-parse", "HEAD"])
+        let pushed = self.git(at, &["rev-parse", "HEAD"]);
+        let forge = self.forge();
+        eventually(&format!("the forge shows {branch}"), async || {
+            let shown = forge.commit(repository, branch).await.ok()?;
+            (shown.id == pushed).then_some(())
+        })
+        .await;
+        pushed
     }
 }
 
@@ -148,16 +156,18 @@ async fn files_and_trees_are_read(target: &Target) {
     let forge = target.forge();
     let repository = target.create("read").await;
     let binary: Vec<u8> = (0..=255).cycle().take(70_000).collect();
-    let commit = target.push(&repository, "main", |folder| {
-        write(folder, "catalog-info.yaml", b"kind: Component\n");
-        write(folder, "docs/a b/\u{fc}#?%.md", b"# text\n");
-        write(folder, "logo.png", &binary);
-        write(folder, "empty", b"");
-        write(folder, "bin/run", b"#!/bin/sh\n");
-        let run = folder.join("bin/run");
-        std::fs::set_permissions(run, std::fs::Permissions::from_mode(0o755)).expect("permissions");
-        symlink("../catalog-info.yaml", folder.join("docs/link")).expect("a link");
-    });
+    let commit = target
+        .push(&repository, "main", |folder| {
+            write(folder, "catalog-info.yaml", b"kind: Component\n");
+            write(folder, "docs/a b/\u{fc}#?%.md", b"# text\n");
+            write(folder, "logo.png", &binary);
+            write(folder, "empty", b"");
+            write(folder, "bin/run", b"#!/bin/sh\n");
+            let run = folder.join("bin/run");
+            std::fs::set_permissions(run, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+            symlink("../catalog-info.yaml", folder.join("docs/link")).expect("a link");
+        })
+        .await;
 
     // Gitea works a push off after it has answered.
     eventually("it is not empty any more", || async {
@@ -231,10 +241,14 @@ async fn files_and_trees_are_read(target: &Target) {
 async fn branch_names_with_slashes_are_found(target: &Target) {
     let forges = target.forges();
     let repository = target.create("branch").await;
-    target.push(&repository, "main", |folder| write(folder, "a", b"main"));
-    target.push(&repository, "feature/login", |folder| {
-        write(folder, "docs/a", b"feature")
-    });
+    target
+        .push(&repository, "main", |folder| write(folder, "a", b"main"))
+        .await;
+    target
+        .push(&repository, "feature/login", |folder| {
+            write(folder, "docs/a", b"feature")
+        })
+        .await;
     let web = target
         .forge()
         .web_url(&source(&repository, Some("feature/login"), "docs/a"), false);
