@@ -1,6 +1,6 @@
 // What pages can do better with a script. Everything works without it.
-"use strict";
 (() => {
+  "use strict";
   const root = document.documentElement;
   const meta = document.querySelector('meta[name="portico-now"]');
   // Times count from the server's clock: this machine's may be wrong.

@@ -35,7 +35,7 @@ mod yaml;
 #[cfg(test)]
 pub mod tests;
 
-pub use cards::{EntityCard, ListColumn};
+pub use cards::{EntityCard, ListColumn, Related, Shown};
 pub use discovery::{Discovery, Scanned};
 pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};

@@ -43,11 +43,13 @@ struct Attention {
     rows: Vec<Row>,
     in_all: usize,
     live: &'static str,
+    /// The line about the connection.
+    notice: String,
 }
 
 #[async_trait::async_trait]
 impl Section for NeedsAttention {
-    async fn render(&self, caller: &Caller, _: &Shell) -> Option<String> {
+    async fn render(&self, caller: &Caller, shell: &Shell) -> Option<String> {
         let (owned, _) = self
             .catalog
             .list_owned(&caller.ownership_refs(), LOOKED_AT)
@@ -64,6 +66,7 @@ impl Section for NeedsAttention {
             rows,
             in_all,
             live: ListLivePath::PATH,
+            notice: self.deployments.connection(shell.now)?,
         })
     }
 }

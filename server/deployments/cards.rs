@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use super::Deployments;
 use super::model::Wanted;
 use super::pages::{CardLivePath, ListLivePath, RefreshPath};
-use super::view::{Owner, View, WhatNow, what_now};
-use crate::catalog::{Entity, EntityCard, EntityRef, ListColumn};
+use super::view::{View, WhatNow, what_now};
+use crate::catalog::{Entity, EntityCard, ListColumn, Shown};
+use crate::gitops::Connection;
 use crate::scm::Source;
-use crate::web::Shell;
 
 /// The section "Argo CD" of an entity's page, live.
 pub struct ApplicationCard(pub Deployments);
@@ -62,6 +62,13 @@ struct Cell<'a> {
     word: Option<&'a str>,
 }
 
+#[derive(Template)]
+#[template(path = "deployments/_connection.html")]
+struct ConnectionLine<'a> {
+    connection: &'a Connection,
+    now: DateTime<Utc>,
+}
+
 /// Which status a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -91,6 +98,14 @@ impl Deployments {
             kind,
             key: kind.key(application),
             word,
+        })
+    }
+
+    /// The line that says since when lists are not live, empty while they are; it is found as cells are.
+    pub(super) fn connection(&self, now: DateTime<Utc>) -> Option<String> {
+        rendered(&ConnectionLine {
+            connection: &self.gitops.connection(),
+            now,
         })
     }
 
@@ -156,8 +171,8 @@ impl Deployments {
 
 #[async_trait::async_trait]
 impl EntityCard for ApplicationCard {
-    async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String> {
-        let wanted = Wanted::of(entity)?;
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let wanted = Wanted::of(shown.entity)?;
         let names = self.0.names(&wanted);
         if let (Wanted::Labels(selector), true) = (&wanted, names.is_empty()) {
             return rendered(&NothingSelected {
@@ -169,10 +184,10 @@ impl EntityCard for ApplicationCard {
             let view = self.0.view(&name).await;
             html.push_str(&rendered(&Section {
                 view: &view,
-                now: &shell.now,
+                now: &shown.shell.now,
                 live: CardLivePath { app: name.clone() }.to_string(),
                 refresh: RefreshPath { app: name }.to_string(),
-                here: &shell.path,
+                here: &shown.shell.path,
             })?);
         }
         Some(html)
@@ -181,10 +196,10 @@ impl EntityCard for ApplicationCard {
 
 #[async_trait::async_trait]
 impl EntityCard for WhatNowCard {
-    async fn render(&self, entity: &Entity, _: &Shell) -> Option<String> {
-        let wanted = Wanted::of(entity)?;
-        let (located, source) = self.0.source(entity, &wanted)?;
-        let what = what_now(located.forge.as_ref(), &source, owner(entity));
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let wanted = Wanted::of(shown.entity)?;
+        let (located, source) = self.0.source(shown.entity, &wanted)?;
+        let what = what_now(located.forge.as_ref(), &source, shown.owner.cloned());
         rendered(&WhatNowPanel { what: &what })
     }
 
@@ -205,6 +220,10 @@ impl ListColumn for SyncColumn {
     fn live_url(&self) -> Option<&'static str> {
         Some(ListLivePath::PATH)
     }
+
+    fn notice(&self, now: DateTime<Utc>) -> Option<String> {
+        self.0.connection(now)
+    }
 }
 
 impl ListColumn for HealthColumn {
@@ -220,18 +239,6 @@ impl ListColumn for HealthColumn {
         // The stream of the sync column has both; browsers allow few connections.
         None
     }
-}
-
-fn owner(entity: &Entity) -> Option<Owner> {
-    let related = entity.relations("ownedBy").next();
-    let text = related.or_else(|| entity.spec("owner"))?;
-    let path = EntityRef::parse(text, Some("group"), Some(entity.namespace()));
-    Some(Owner {
-        name: path
-            .as_ref()
-            .map_or_else(|_| text.to_owned(), |owner| owner.name.clone()),
-        path: path.ok().filter(|_| related.is_some()).map(|owner| owner.path()),
-    })
 }
 
 pub(super) fn rendered(template: &impl Template) -> Option<String> {

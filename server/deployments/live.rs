@@ -74,8 +74,8 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
     answer(&deployments, events)
 }
 
-/// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. `static/app.js`
-/// puts them where their key stands on the page.
+/// Events `cells`: the sync and health cells of all Applications and the line about the connection, now, and each that
+/// changes. `static/app.js` puts them where their key stands on the page.
 pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
     struct Follow {
         deployments: Deployments,
@@ -85,9 +85,13 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
     impl Follow {
         fn all(&self) -> String {
             let list = self.deployments.gitops.list();
-            list.iter()
-                .map(|application| self.deployments.cells(&application.name))
-                .collect()
+            let cells = list.iter().map(|application| self.deployments.cells(&application.name));
+            cells.chain([self.connection()]).collect()
+        }
+
+        fn connection(&self) -> String {
+            let now = self.deployments.clock.now();
+            self.deployments.connection(now).unwrap_or_default()
         }
     }
     let follow = Follow {
@@ -102,7 +106,7 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
             }
             match follow.changes.recv().await {
                 Ok(Change::Application(name)) => break follow.deployments.cells(&name),
-                Ok(Change::Connection) => {}
+                Ok(Change::Connection) => break follow.connection(),
                 Err(RecvError::Lagged(_)) => break follow.all(),
                 Err(RecvError::Closed) => return None,
             }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Deployments;
 use super::cards::{Fragment, Kind};
-use crate::gitops::{Application, Connection, GitOpsError};
+use crate::gitops::{Application, GitOpsError};
 use crate::web::{self, Error, Form, Shell};
 
 /// All Applications.
@@ -50,7 +50,9 @@ pub struct RefreshPath {
 struct ListPage {
     shell: Shell,
     rows: Vec<Row>,
-    connection: Connection,
+    connected: bool,
+    /// The line about the connection.
+    notice: String,
 }
 
 struct Row {
@@ -74,7 +76,8 @@ pub async fn list(_: ListPath, State(deployments): State<Deployments>, shell: Sh
     });
     web::page(&ListPage {
         rows: rows.collect(),
-        connection: deployments.gitops.connection(),
+        connected: deployments.gitops.connection().is_connected(),
+        notice: deployments.connection(shell.now).unwrap_or_default(),
         shell,
     })
 }

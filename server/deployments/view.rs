@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Deployments;
+use crate::catalog::Related;
 use crate::gitops::{Application, Asked, Condition, Connection, HealthStatus, HistoryEntry, SyncStatus};
 use crate::scm::{Located, Scm};
 
@@ -316,17 +317,11 @@ pub struct WhatNow {
     /// Folder of the manifests, and its page on the forge.
     pub manifests: String,
     pub manifests_url: String,
-    pub owner: Option<Owner>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    pub name: String,
-    pub path: Option<String>,
+    pub owner: Option<Related>,
 }
 
 /// Addresses on the forge: of a repository, its clone, and the folder of its manifests.
-pub fn what_now(forge: &dyn Scm, source: &crate::scm::Source, owner: Option<Owner>) -> WhatNow {
+pub fn what_now(forge: &dyn Scm, source: &crate::scm::Source, owner: Option<Related>) -> WhatNow {
     WhatNow {
         repository_url: forge.repository_url(&source.repository),
         clone_url: forge.clone_url(&source.repository),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Scaffolder;
+use super::actions::{InputProblem, Unchecked};
 use super::engine::rendering::{self, Rules};
 use super::expressions;
 use super::model::{SpecUser, Step, Task, TaskSpec};
@@ -22,6 +23,14 @@ pub struct Problem {
     /// Name of the parameter that it is about; `None` where it is about several, or none.
     pub field: Option<String>,
     pub message: String,
+}
+
+/// What is known of a task before anything is created.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Precheck {
+    pub problems: Vec<Problem>,
+    /// What could not be asked, and why; one sentence each, without its beginning.
+    pub unchecked: Vec<String>,
 }
 
 /// Why a task was not started.
@@ -51,6 +60,20 @@ pub enum TaskError {
     Conflict(&'static str, &'static str),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl Precheck {
+    /// Several steps may say the same.
+    fn add(&mut self, step: &Step, found: InputProblem) {
+        let template = step.input.as_ref().and_then(|input| input.get(found.key));
+        let problem = Problem {
+            field: template.and_then(sole_parameter),
+            message: found.message,
+        };
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
 }
 
 impl Scaffolder {
@@ -101,7 +124,8 @@ impl Scaffolder {
             problems = validate_secrets(template.secrets_schema.as_ref(), &secrets);
         }
         if problems.is_empty() {
-            problems = self.precheck(&entity, &values).await;
+            // What cannot be checked now is found out by the steps themselves.
+            problems = self.precheck(&entity, &values).await.problems;
         }
         if !problems.is_empty() {
             // Sent twice at once, what the first time has made by now stands in the way of the second.
@@ -167,9 +191,10 @@ impl Scaffolder {
 
     /// What would fail, as far as it can be known from the answers alone: for each step that depends on no
     /// other, its action is asked. Changes nothing; `values` may be incomplete.
-    pub async fn precheck(&self, template: &Entity, values: &Value) -> Vec<Problem> {
+    pub async fn precheck(&self, template: &Entity, values: &Value) -> Precheck {
+        let mut precheck = Precheck::default();
         let Ok(template) = Template::read(template) else {
-            return Vec::new();
+            return precheck;
         };
         let context = json!({"parameters": values});
         let integrations = &self.settings().integrations;
@@ -178,7 +203,6 @@ impl Scaffolder {
             strict: false,
             integrations,
         };
-        let mut problems: Vec<Problem> = Vec::new();
         for step in &template.steps {
             if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
@@ -187,20 +211,17 @@ impl Scaffolder {
             else {
                 continue;
             };
-            for found in action.precheck(self.outside(), &input).await {
-                let problem = Problem {
-                    field: step
-                        .input
-                        .as_ref()
-                        .and_then(|input| sole_parameter(input.get(found.key)?)),
-                    message: found.message,
-                };
-                if !problems.contains(&problem) {
-                    problems.push(problem);
+            match action.precheck(self.outside(), &input).await {
+                Ok(found) => {
+                    for found in found {
+                        precheck.add(step, found);
+                    }
                 }
+                Err(Unchecked(what)) if !precheck.unchecked.contains(&what) => precheck.unchecked.push(what),
+                Err(_) => {}
             }
         }
-        problems
+        precheck
     }
 
     /// A task that the caller may see.

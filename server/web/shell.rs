@@ -35,7 +35,7 @@ pub struct NavigationEntry {
     pub label: &'static str,
     /// The reader is here.
     pub current: bool,
-    /// Shown beside the label; never zero.
+    /// Running tasks, shown beside the label unless there are none.
     pub count: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Shell {
             count: None,
         };
         let mut tasks = entry("/create/tasks", "tasks", "Tasks");
-        tasks.count = self.running_tasks.filter(|count| *count > 0);
+        tasks.count = self.running_tasks;
         [
             entry("/home", "home", "Home"),
             entry("/catalog", "catalog", "Catalog"),

@@ -9,23 +9,15 @@ use serde_json::Value;
 use super::list::short_ref;
 use super::{Pages, icon, plural};
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, queries};
+use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, Related, Shown, queries};
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// So many tags are shown; the others unfold.
 const TAGS: usize = 12;
 
-/// Another entity, as a link.
-struct Target {
-    label: String,
-    path: String,
-    /// It is named, but the catalog does not have it.
-    missing: bool,
-}
-
 struct RelationGroup {
     title: &'static str,
-    targets: Vec<Target>,
+    targets: Vec<Related>,
 }
 
 struct OutLink {
@@ -38,8 +30,8 @@ struct View {
     entity: Entity,
     entity_ref: EntityRef,
     icon: &'static str,
-    owner: Option<Target>,
-    system: Option<Target>,
+    owner: Option<Related>,
+    system: Option<Related>,
     tags: Vec<String>,
     links: Vec<OutLink>,
     relations: Vec<RelationGroup>,
@@ -94,9 +86,14 @@ pub async fn show(
     let since = pages.catalog.news().position();
     let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
+    let shown = Shown {
+        entity: &view.entity,
+        owner: view.owner.as_ref(),
+        shell: &shell,
+    };
     for card in pages.cards.iter() {
         let column = if card.aside() { &mut asides } else { &mut cards };
-        column.extend(card.render(&view.entity, &shell).await);
+        column.extend(card.render(shown).await);
     }
     page(&EntityPage {
         kind_label: plural(&view.entity_ref.kind),
@@ -148,7 +145,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
         let path = EntityRef::parse(reference, None, None)
             .map(|parsed| parsed.path())
             .unwrap_or_default();
-        Target {
+        Related {
             label: titles.get(reference).cloned().unwrap_or_else(|| short_ref(reference)),
             path,
             missing: !titles.contains_key(reference),
@@ -158,7 +155,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
     let relations = RELATIONS
         .iter()
         .filter_map(|(kind, title)| {
-            let targets: Vec<Target> = entity.relations(kind).map(&target).collect();
+            let targets: Vec<Related> = entity.relations(kind).map(&target).collect();
             (!targets.is_empty()).then_some(RelationGroup { title, targets })
         })
         .collect();

@@ -65,6 +65,8 @@ struct ListPage {
     chips: Vec<Chip>,
     headings: Vec<Heading>,
     live: Vec<&'static str>,
+    /// How far the columns' cells can be trusted.
+    notices: Vec<String>,
     rows: Vec<Row>,
     total: i64,
     first: i64,
@@ -172,7 +174,7 @@ pub async fn list(
                 entity: row.entity,
             }
         })
-        .collect();
+        .collect::<Vec<Row>>();
     let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
     live.sort_unstable();
     live.dedup();
@@ -189,6 +191,7 @@ pub async fn list(
         chips: chips(&asked),
         headings: headings(&pages, &asked),
         live,
+        notices: notices(&pages, &rows, shell.now),
         rows,
         total,
         first: if shown == 0 { 0 } else { query.offset + 1 },
@@ -202,6 +205,15 @@ pub async fn list(
         asked,
         shell,
     })
+}
+
+/// What the columns say of the cells that are there.
+fn notices(pages: &Pages, rows: &[Row], now: DateTime<Utc>) -> Vec<String> {
+    let columns = pages.columns.iter().enumerate();
+    columns
+        .filter(|(index, _)| rows.iter().any(|row| row.cells[*index].1.is_some()))
+        .filter_map(|(_, column)| column.notice(now))
+        .collect()
 }
 
 /// `1 component`, `3 APIs`.

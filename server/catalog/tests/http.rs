@@ -73,8 +73,9 @@ struct Card;
 
 #[async_trait::async_trait]
 impl EntityCard for Card {
-    async fn render(&self, entity: &Entity, _: &web::Shell) -> Option<String> {
-        (entity.name() == "alpha").then(|| "<section>A card</section>".to_owned())
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let owner = shown.owner.map_or("nobody", |owner| &owner.label);
+        (shown.entity.name() == "alpha").then(|| format!("<section>A card of {owner}</section>"))
     }
 }
 
@@ -658,7 +659,7 @@ async fn the_entity_page_tells_all_and_runs_nothing(db: PgPool) {
     assert_eq!(page.status, 200, "{}", page.text);
     for expected in [
         "<h1>Zulu</h1>",
-        "<section>A card</section>",
+        "<section>A card of guests</section>",
         "href=\"https://forge.test/team/all/src/branch/main/entities.yaml\"",
         "/_edit/main/entities.yaml",
         "Handbook",

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Action, ActionError, Context, Example, InputProblem, NoOutput};
+use super::{Action, ActionError, Context, Example, InputProblem, NoOutput, Unchecked};
 use crate::gitops::{NewApplication, name_problem};
 use crate::scaffolder::Outside;
 use crate::scaffolder::model::EffectKind;
@@ -78,15 +78,15 @@ impl Action for CreateArgocdApp {
         Ok(NoOutput {})
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let problem = |message| {
-            vec![InputProblem {
+            Ok(vec![InputProblem {
                 key: "appName",
                 message,
-            }]
+            }])
         };
         if let Some(reason) = name_problem(name) {
             return problem(format!("Kubernetes would refuse the name \"{name}\". {reason}"));
@@ -99,7 +99,10 @@ impl Action for CreateArgocdApp {
             Ok(true) => problem(format!(
                 "The name is taken: there is an Application {name} in Argo CD already. Choose another."
             )),
-            _ => Vec::new(),
+            Ok(false) => Ok(Vec::new()),
+            Err(error) => Err(Unchecked(format!(
+                "whether the Application {name} can be created: {error}"
+            ))),
         }
     }
 }

@@ -64,6 +64,10 @@ pub struct InputProblem {
     pub message: String,
 }
 
+/// A system that would know whether something fails could not be asked: what is open, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked(pub String);
+
 /// What a step can do.
 #[async_trait::async_trait]
 pub trait Action: Send + Sync + 'static {
@@ -80,9 +84,9 @@ pub trait Action: Send + Sync + 'static {
     async fn run(&self, cx: &Context, input: Self::Input) -> Result<Self::Output, ActionError>;
 
     /// What would fail, told from the part of the input that is known (an object; keys that depend on other
-    /// steps are missing). Changes nothing; a system that cannot be asked is no problem here.
-    async fn precheck(&self, _outside: &Outside, _input: &Value) -> Vec<InputProblem> {
-        Vec::new()
+    /// steps are missing). Changes nothing; a system that cannot be asked stands in nobody's way.
+    async fn precheck(&self, _outside: &Outside, _input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+        Ok(Vec::new())
     }
 }
 
@@ -97,7 +101,7 @@ pub trait AnyAction: Send + Sync {
     /// JSON Schemas of input and output.
     fn schemas(&self) -> (Value, Value);
     async fn run(&self, cx: &Context, input: Value) -> Result<Value, ActionError>;
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem>;
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked>;
 }
 
 #[async_trait::async_trait]
@@ -129,7 +133,7 @@ impl<A: Action> AnyAction for A {
         serde_json::to_value(output).map_err(|error| ActionError::Failed(format!("its output cannot be kept: {error}")))
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         Action::precheck(self, outside, input).await
     }
 }

@@ -46,6 +46,8 @@ struct ReviewPage {
     /// Names and labels of the secrets that are asked here.
     secrets: Vec<(String, String)>,
     summary: Vec<(String, String)>,
+    /// What could not be checked.
+    unchecked: Vec<String>,
     carried: Pairs,
     makes: Vec<Made>,
     /// Page that "Back" leads to.
@@ -87,7 +89,7 @@ pub async fn show(
         draft.parsed = parse_form(&draft.pairs, &draft.template.parameters);
     }
     if draft.template.parameters.is_empty() {
-        return show_review(&scaffolder, shell, &draft, &[], StatusCode::OK);
+        return show_review(&scaffolder, shell, &draft, prechecked(&scaffolder, &draft).await);
     }
     show_page(&scaffolder, shell, &caller, &draft, 0, &[], StatusCode::OK).await
 }
@@ -113,9 +115,11 @@ pub async fn go_on(
     }
     let at = at.min(count.saturating_sub(1));
     let mut problems = draft.problems(at);
+    let mut unchecked = Vec::new();
     if problems.is_empty() {
         let found = scaffolder.precheck(&draft.entity, draft.values()).await;
-        problems = field_errors(found);
+        problems = field_errors(found.problems);
+        unchecked = found.unchecked;
         // What concerns later pages, or nothing that was asked, is told at the review.
         problems.retain(|problem| draft.page_of(&problem.field).is_some_and(|page| page <= at));
     }
@@ -138,7 +142,23 @@ pub async fn go_on(
     if at + 1 < count {
         return show_page(&scaffolder, shell, &caller, &draft, at + 1, &[], StatusCode::OK).await;
     }
-    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+    show_review(&scaffolder, shell, &draft, Checked { problems, unchecked })
+}
+
+/// What is told on the review page: what is wrong, and what nobody knows.
+#[derive(Default)]
+struct Checked {
+    problems: Vec<FieldError>,
+    unchecked: Vec<String>,
+}
+
+/// Asks what could not be checked, for a review that follows no form. Problems are told when the task is to start.
+async fn prechecked(scaffolder: &Scaffolder, draft: &Draft) -> Checked {
+    let found = scaffolder.precheck(&draft.entity, draft.values()).await;
+    Checked {
+        problems: Vec::new(),
+        unchecked: found.unchecked,
+    }
 }
 
 /// An answer of this page has brought up fields that the page did not have when it was sent.
@@ -163,7 +183,7 @@ pub async fn back_to_review(
         return Ok(Redirect::to(&path(&template_ref)).into_response());
     };
     let draft = Draft::open(&scaffolder, &place, pairs).await?;
-    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+    show_review(&scaffolder, shell, &draft, prechecked(&scaffolder, &draft).await)
 }
 
 /// Starts the task.
@@ -204,7 +224,13 @@ pub async fn create(
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             match page {
                 Some(at) => show_page(&scaffolder, shell, &caller, &draft, at, &problems, status).await,
-                None => show_review(&scaffolder, shell, &draft, &problems, status),
+                None => {
+                    let checked = Checked {
+                        problems,
+                        ..Checked::default()
+                    };
+                    show_review(&scaffolder, shell, &draft, checked)
+                }
             }
         }
         Err(error) => Err(error.into()),
@@ -228,7 +254,7 @@ pub async fn check(
     };
     problems.retain(|problem| problem.field == field);
     if problems.is_empty() && !is_empty {
-        problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await);
+        problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await.problems);
         problems.retain(|problem| problem.field == field);
     }
     page(&FieldErrorFragment {
@@ -287,7 +313,11 @@ async fn show_page(
     let count = draft.template.parameters.len();
     let at = at.min(count.saturating_sub(1));
     let Some(current) = draft.page(at) else {
-        return show_review(scaffolder, shell, draft, problems, status);
+        let checked = Checked {
+            problems: problems.to_vec(),
+            ..Checked::default()
+        };
+        return show_review(scaffolder, shell, draft, checked);
     };
     let entities = entities(scaffolder, caller, &current).await?;
     let mut carried = draft.carried(Some(&current));
@@ -343,13 +373,12 @@ async fn entities(
     Ok(offered)
 }
 
-fn show_review(
-    scaffolder: &Scaffolder,
-    shell: Shell,
-    draft: &Draft,
-    problems: &[FieldError],
-    status: StatusCode,
-) -> Result<Response, Error> {
+fn show_review(scaffolder: &Scaffolder, shell: Shell, draft: &Draft, checked: Checked) -> Result<Response, Error> {
+    let status = if checked.problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
     let count = draft.template.parameters.len();
     let pages: Vec<Page> = (0..count).filter_map(|at| draft.page(at)).collect();
     let secrets = pages
@@ -369,7 +398,8 @@ fn show_review(
             .map(|page| (page.title.clone(), answers(page, draft.values())))
             .collect(),
         secrets,
-        summary: summary(None, problems),
+        summary: summary(None, &checked.problems),
+        unchecked: checked.unchecked,
         carried: draft.carried(None),
         makes: makes(&draft.template.steps, draft.values()),
         last: count.saturating_sub(1),

@@ -22,6 +22,8 @@ pub struct FieldView {
     pub id: String,
     pub label: String,
     pub help: String,
+    /// The help is Markdown.
+    pub markdown: bool,
     pub placeholder: String,
     pub required: bool,
     pub autofocus: bool,
@@ -135,6 +137,7 @@ pub fn view(
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(" "),
+        markdown: field.markdown,
         placeholder: field.placeholder.clone().unwrap_or_default(),
         required: field.required,
         autofocus: field.autofocus,

@@ -12,6 +12,7 @@ use super::{Journal, Redactor, Workspace, WorkspaceError, step};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, TaskSpec, TaskStatus};
 use crate::scaffolder::queries::{self, Claimed, End, NewEvent, StepWrite, Write, WriteError};
+use crate::telemetry;
 
 /// A task in the hands of this process.
 pub(super) struct Run {
@@ -49,10 +50,13 @@ pub async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: Cancellati
     ));
     let done = CancellationToken::new();
     let _companions = Companions::start(&scaffolder, &journal, owner, id, &done);
-    let run = go(scaffolder.clone(), claimed, journal.clone(), secrets);
+    let run = telemetry::metered(go(scaffolder.clone(), claimed, journal.clone(), secrets));
     tokio::select! {
-        result = run => match result {
-            Ok(()) => {}
+        (result, spent) = run => match result {
+            Ok(()) => {
+                let (milliseconds, own) = spent.milliseconds();
+                tracing::info!(task = %id, milliseconds, own, "task ended");
+            }
             Err(WriteError::LeaseLost) => tracing::info!(task = %id, "the task is not ours any more"),
             Err(error) => {
                 // The database refuses what we write: without an end the task would be tried for ever.
@@ -193,7 +197,13 @@ impl Run {
                 self.failure.get_or_insert(Failure { name: "Error", message });
                 Ok(())
             }
-            StepStatus::Waiting | StepStatus::Processing => step::run_step(self, record).await,
+            StepStatus::Waiting | StepStatus::Processing => {
+                let (result, spent) = telemetry::metered(step::run_step(self, record)).await;
+                let (milliseconds, own) = spent.milliseconds();
+                let (task, step, action) = (self.claimed.id, &record.id, &record.action);
+                tracing::info!(%task, %step, %action, milliseconds, own, "step ended");
+                result
+            }
         }
     }
 

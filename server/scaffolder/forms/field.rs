@@ -23,6 +23,8 @@ pub struct Field {
     pub path: String,
     pub label: String,
     pub description: Option<String>,
+    /// The description is Markdown: `ui:enableMarkdownInDescription`.
+    pub markdown: bool,
     /// `ui:help`.
     pub help: Option<String>,
     pub placeholder: Option<String>,
@@ -199,6 +201,7 @@ fn read(name: &str, path: String, schema: &Value, required: bool) -> Field {
         path,
         label: label(name, schema),
         description: ui_text(schema, "description").or_else(|| text(schema, "description")),
+        markdown: ui(schema, "enableMarkdownInDescription") == Some(&Value::Bool(true)),
         help: ui_text(schema, "help"),
         placeholder: ui_text(schema, "placeholder"),
         required,

@@ -1,4 +1,5 @@
-//! `/create/tasks/<id>/live`: the changes of a task's page as server-sent fragments.
+//! `/create/tasks/<id>/live`: the changes of a task's page as server-sent fragments; `/create/tasks/live`: that a list of
+//! tasks is not what it was.
 //!
 //! Each event of the task becomes one message that carries the event's number as its id and adds something
 //! (a line of a log) or shows a step as of that event; messages without an id show the state around it, and may be
@@ -14,6 +15,8 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::task_id;
@@ -45,6 +48,14 @@ struct Step<'a> {
     step: &'a StepView,
 }
 
+/// The number beside "Tasks" in the navigation, wherever the page is.
+#[derive(Template)]
+#[template(path = "_running.html")]
+struct Running<'a> {
+    count: &'a u64,
+    replace: bool,
+}
+
 #[derive(Template)]
 #[template(path = "scaffolder/_task_line.html")]
 struct LogLine<'a> {
@@ -69,6 +80,7 @@ pub async fn stream(
         first.push(frame("steps", &Steps { view: &view })?.id(after.to_string()));
     }
     first.extend(around(&view)?);
+    first.extend(running(&scaffolder, &caller).await?);
     let first = futures::stream::iter(first.into_iter().map(Ok::<_, Infallible>));
     let rest = changes(
         Live {
@@ -148,6 +160,7 @@ impl Live {
             None => frames.push(frame("steps", &Steps { view: &view })?.id(numbered)),
         }
         if event.kind == EventKind::Completion {
+            frames.extend(running(&self.scaffolder, &self.caller).await?);
             frames.push(Frame::default().event("end").data("end"));
         }
         Ok(frames)
@@ -160,6 +173,57 @@ impl Live {
         let steps = crate::scaffolder::queries::list_steps(self.scaffolder.db(), self.id).await?;
         Ok(steps.iter().find(|step| step.id == step_id).map(|step| step.position))
     }
+}
+
+/// How many tasks of the reader run now; nothing for programs, which have no navigation.
+async fn running(scaffolder: &Scaffolder, caller: &Caller) -> Result<Option<Frame>, Error> {
+    let Some(user) = caller.user() else { return Ok(None) };
+    let Some(count) = scaffolder.count_running(user).await else {
+        return Ok(None);
+    };
+    let fragment = Running {
+        count: &count,
+        replace: true,
+    };
+    frame("running", &fragment).map(Some)
+}
+
+/// `GET /create/tasks/live`: event `changed` when a task that the caller may see is another, and `running` with the
+/// number of the caller's own. With `?now` both are sent at once, too: a list with tasks that run may be old already.
+pub async fn list(
+    State(scaffolder): State<Scaffolder>,
+    SignedIn(caller): SignedIn,
+    RawQuery(query): RawQuery,
+) -> Response {
+    struct Follow {
+        scaffolder: Scaffolder,
+        caller: Caller,
+        changes: Receiver<Uuid>,
+        now: bool,
+    }
+    let follow = Follow {
+        changes: scaffolder.changes(),
+        scaffolder,
+        caller,
+        now: query.as_deref() == Some("now"),
+    };
+    let frames = futures::stream::unfold(follow, async |mut follow| {
+        while !std::mem::take(&mut follow.now) {
+            match follow.changes.recv().await {
+                Ok(id) if follow.scaffolder.get_task(&follow.caller, id).await.is_err() => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+        let running = running(&follow.scaffolder, &follow.caller).await.ok().flatten();
+        let frames = running
+            .into_iter()
+            .chain([Frame::default().event("changed").data("tasks")]);
+        Some((futures::stream::iter(frames.map(Ok::<_, Infallible>)), follow))
+    });
+    Sse::new(frames.flatten())
+        .keep_alive(KeepAlive::default())
+        .into_response()
 }
 
 /// What stands around the steps.

@@ -29,6 +29,7 @@ const PAGE: i64 = 30;
 pub fn routes() -> Router<Scaffolder> {
     Router::new()
         .route("/create/tasks", get(list))
+        .route("/create/tasks/live", get(live::list))
         .route("/create/tasks/{id}", get(show))
         .route("/create/tasks/{id}/live", get(live::stream))
         .route("/create/tasks/{id}/log", get(log))
@@ -49,6 +50,9 @@ struct TasksPage {
     everybody: bool,
     number: i64,
     pages: i64,
+    /// Address of this page of the list, and where its news comes from.
+    here: String,
+    live: &'static str,
 }
 
 struct Filter {
@@ -130,7 +134,14 @@ async fn list(
             current: everybody,
         });
     }
+    let runs = tasks.iter().any(|task| !task.status.is_final());
     page(&TasksPage {
+        here: address(word, everybody, number),
+        live: if runs {
+            "/create/tasks/live?now"
+        } else {
+            "/create/tasks/live"
+        },
         shell,
         tasks,
         total,

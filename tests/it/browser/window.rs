@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use serde_json::{Value, json};
 
 use super::chromium::Wire;
@@ -240,19 +241,27 @@ impl Window {
 
     /// The whole page as a picture in `target/pictures`.
     pub async fn picture(&self, name: &str) {
-        use base64::Engine;
         let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         // As high as the page, so that what is fixed to an edge covers nothing.
         let height = self.value("document.documentElement.scrollHeight").await;
         let height = u32::try_from(height.as_u64().expect("a height")).expect("a height");
         self.size(self.look, height.clamp(self.look.height, 8000)).await;
-        let picture = self.command("Page.captureScreenshot", json!({"format": "png"})).await;
+        let picture = self.screenshot(json!({"format": "png"})).await;
         self.size(self.look, self.look.height).await;
-        let picture = base64::engine::general_purpose::STANDARD
-            .decode(picture["data"].as_str().expect("a picture"))
-            .expect("base64");
         std::fs::write(folder.join(format!("{name}-{}.png", self.look.name)), picture).expect("a file");
+    }
+
+    /// What the window shows of the page, as WebP.
+    pub async fn view(&self) -> Vec<u8> {
+        self.screenshot(json!({"format": "webp", "quality": 85})).await
+    }
+
+    async fn screenshot(&self, form: Value) -> Vec<u8> {
+        let picture = self.command("Page.captureScreenshot", form).await;
+        base64::engine::general_purpose::STANDARD
+            .decode(picture["data"].as_str().expect("a picture"))
+            .expect("base64")
     }
 
     /// Fails if the page asked another host, wrote an error, or broke the policy since the window was opened.

@@ -229,6 +229,7 @@ fn config(url: &str, sandbox: &Sandbox, connection: &str, locations: &[String]) 
         "Resource",
         "Location",
         "Template",
+        "Domain",
         "User",
         "Group",
     ];

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use super::ActionError;
 use crate::scaffolder::{Author, Git};
 use crate::scm::PushTarget;
+use crate::telemetry;
 
 const COMMIT_WITHIN: Duration = Duration::from_secs(60);
 const PUSH_WITHIN: Duration = Duration::from_secs(120);
@@ -87,10 +88,8 @@ pub async fn push(git: &Git, commit: &Commit, to: &PushTarget, branch: &str) -> 
         reason,
         rejected: false,
     };
-    let output = repository
-        .output(&arguments, &environment, None, PUSH_WITHIN)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let pushed = telemetry::outside(repository.output(&arguments, &environment, None, PUSH_WITHIN)).await;
+    let output = pushed.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::{Action, ActionError, Context, Example, InputProblem};
+use super::{Action, ActionError, Context, Example, InputProblem, Unchecked};
 use crate::scaffolder::model::{EffectKind, iso};
 use crate::scaffolder::queries::WriteError;
 use crate::scaffolder::{Author, Outside};
@@ -169,20 +169,20 @@ impl Action for PublishGitea {
         })
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         let Some(repo_url) = input["repoUrl"].as_str() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let problem = |message| {
-            vec![InputProblem {
+            Ok(vec![InputProblem {
                 key: "repoUrl",
                 message,
-            }]
+            }])
         };
         let target = match Target::parse(&outside.forges, repo_url) {
             Ok(target) => target,
             // While the name is still empty there is nothing to say.
-            Err(ScmError::InvalidUrl { .. }) if repo_url.ends_with('=') => return Vec::new(),
+            Err(ScmError::InvalidUrl { .. }) if repo_url.ends_with('=') => return Ok(Vec::new()),
             Err(error) => return problem(error.to_string()),
         };
         match target.forge.repository(&target.repository).await {
@@ -191,7 +191,11 @@ impl Action for PublishGitea {
                 target.name(),
                 target.repository.forge
             )),
-            Err(_) => Vec::new(),
+            Err(ScmError::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(Unchecked(format!(
+                "whether the repository {} can be created: {error}",
+                target.name()
+            ))),
         }
     }
 }

@@ -1,8 +1,12 @@
-//! Logs: one JSON object a line, or lines for people on a terminal.
+//! Logs: one JSON object a line, or lines for people on a terminal; and what work takes.
+
+mod meter;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+
+pub use meter::{Spent, metered, outside};
 
 /// Starts logging to standard error. `RUST_LOG` chooses what (else `LOG_LEVEL`, else `info`); `LOG_FORMAT` is
 /// `json` or `pretty`, by default the latter on a terminal.

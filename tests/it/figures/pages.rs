@@ -1,0 +1,85 @@
+//! The list and an entity's page: the first visit of a browser that knows nothing, and the next one.
+
+use serde_json::json;
+
+use super::table::Table;
+use crate::browser::{Chromium, Look, Window, log_in};
+use crate::support::{Company, Platform};
+
+const VISITS: usize = 9;
+
+/// What one visit took.
+struct Visit {
+    requests: usize,
+    bytes: u64,
+    /// Milliseconds until something, and until the largest piece of content, was painted.
+    first: f64,
+    content: f64,
+}
+
+pub async fn measure(platform: &Platform, chromium: &Chromium, table: &mut Table) {
+    let window = chromium.person(Look::DESK).await;
+    log_in(platform, &window, "user2", "/settings").await;
+    let entity = format!("/catalog/default/component/{}", Company::component(7));
+    let pages = [
+        (
+            "Catalog list",
+            "/catalog",
+            "1,213 KiB in 80 requests",
+            ("1.6 s", "3.1 s"),
+            "#rows tr",
+        ),
+        ("Entity page", entity.as_str(), "1,337 KiB", ("", ""), "#about dl"),
+    ];
+    for (name, path, weight, (first, content), there) in pages {
+        let url = format!("{}{path}", platform.portal.url);
+        let (mut cold, mut warm) = (Vec::new(), Vec::new());
+        for _ in 0..VISITS {
+            window.command("Network.clearBrowserCache", json!({})).await;
+            cold.push(visit(&window, &url, there).await);
+            warm.push(visit(&window, &url, there).await);
+        }
+        let heaviest = |visits: &[Visit]| {
+            let requests = visits.iter().map(|visit| visit.requests).max().unwrap_or_default();
+            (
+                requests,
+                visits.iter().map(|visit| visit.bytes).max().unwrap_or_default(),
+            )
+        };
+        let times = |visits: &[Visit], time: fn(&Visit) -> f64| visits.iter().map(time).collect::<Vec<_>>();
+        table.weight(&format!("{name}, cold"), weight, heaviest(&cold), 60, 6);
+        table.time(
+            &format!("{name}, cold: first paint"),
+            first,
+            &times(&cold, |visit| visit.first),
+            200.0,
+        );
+        let all = times(&cold, |visit| visit.content);
+        table.time(&format!("{name}, cold: content there"), content, &all, 200.0);
+        table.weight(&format!("{name}, warm"), "", heaviest(&warm), 12, usize::MAX);
+        let all = times(&warm, |visit| visit.content);
+        table.time(&format!("{name}, warm: content there"), "", &all, 200.0);
+    }
+    window.assert_clean();
+}
+
+async fn visit(window: &Window, url: &str, there: &str) -> Visit {
+    window.open_page("about:blank").await;
+    window.traffic();
+    window.open_page(url).await;
+    window.is(&format!("!!document.querySelector({there:?})")).await;
+    let painted = "new Promise((answer) => new PerformanceObserver((list) => {
+        const first = performance.getEntriesByName('first-contentful-paint')[0];
+        if (first) answer([first.startTime, list.getEntries().at(-1).startTime]);
+      }).observe({type: 'largest-contentful-paint', buffered: true}))";
+    let painted = window.value(painted).await;
+    // The favicon comes when everything else is there.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let (requests, bytes) = window.traffic();
+    Visit {
+        requests,
+        bytes,
+        first: painted[0].as_f64().expect("a time"),
+        content: painted[1].as_f64().expect("a time"),
+    }
+}
