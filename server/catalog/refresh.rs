@@ -39,10 +39,14 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
                 }
             }
         };
+        // What an earlier process has read is there already; how it is now is seen while pages are served.
+        if configured.iter().all(|(_, read_before)| *read_before) {
+            catalog.set_ready();
+        }
         let mut first = tokio::spawn({
             let catalog = catalog.clone();
             async move {
-                let reads = futures::stream::iter(configured);
+                let reads = futures::stream::iter(configured.into_iter().map(|(id, _)| id));
                 reads.for_each_concurrent(CONCURRENT, |id| read(&catalog, id)).await;
             }
         });
@@ -176,8 +180,9 @@ async fn pause(stop: &CancellationToken, time: Duration) -> bool {
 }
 
 impl Catalog {
-    /// Stores the configured locations and forgets those that are configured no more. Returns their ids.
-    pub async fn sync_configured(&self) -> Result<Vec<Uuid>, CatalogError> {
+    /// Stores the configured locations and forgets those that are configured no more. Returns their ids, and whether
+    /// they were read, or tried, before.
+    pub async fn sync_configured(&self) -> Result<Vec<(Uuid, bool)>, CatalogError> {
         let now = self.clock().now();
         let locations = &self.config().locations;
         for location in locations {
@@ -195,7 +200,7 @@ impl Catalog {
             if wanted(&location) {
                 // Due later than the first read, which follows at once and sets the time anew.
                 queries::locations::set_configured(&mut transaction, location.id, now + LEASE).await?;
-                ids.push(location.id);
+                ids.push((location.id, location.checked_at.is_some()));
             } else if location.configured && !self.is_provided(&location) {
                 let refs = queries::locations::delete(&mut transaction, location.id).await?;
                 live::announce(&mut transaction, refs.clone()).await?;

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::Scaffolder;
 use super::model::{Event, TaskStatus};
-use super::operations::{Problem, StartError, TaskError};
+use super::operations::{StartError, TaskError};
+use super::precheck::Problem;
 use super::queries::{self, Order, TaskFilter};
 use crate::web::{Error, Json, SignedIn};
 

@@ -18,6 +18,7 @@ mod follow;
 pub mod forms;
 mod model;
 pub mod operations;
+mod precheck;
 mod queries;
 mod settings;
 mod tasks;
@@ -28,7 +29,8 @@ mod vault;
 mod yaml;
 
 pub use engine::run_worker;
-pub use operations::{Problem, StartError};
+pub use operations::StartError;
+pub use precheck::Problem;
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 pub use tasks::RecentTasks;
 

@@ -55,6 +55,20 @@ impl Spent {
 }
 
 impl Outside {
+    fn begin(&mut self, now: Instant) {
+        self.open += 1;
+        self.since.get_or_insert(now);
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.open = self.open.saturating_sub(1);
+        if self.open == 0
+            && let Some(since) = self.since.take()
+        {
+            self.ended += now.duration_since(since);
+        }
+    }
+
     fn until(&self, now: Instant) -> Duration {
         self.ended + self.since.map(|since| now.duration_since(since)).unwrap_or_default()
     }
@@ -66,71 +80,49 @@ struct Open;
 impl Open {
     fn new() -> Self {
         // Work that nobody meters has nowhere to count.
-        let _ = OUTSIDE.try_with(|outside| {
-            let mut outside = outside.borrow_mut();
-            outside.open += 1;
-            outside.since.get_or_insert_with(Instant::now);
-        });
+        let _ = OUTSIDE.try_with(|outside| outside.borrow_mut().begin(Instant::now()));
         Self
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let _ = OUTSIDE.try_with(|outside| {
-            let mut outside = outside.borrow_mut();
-            outside.open = outside.open.saturating_sub(1);
-            if outside.open == 0
-                && let Some(since) = outside.since.take()
-            {
-                outside.ended += since.elapsed();
-            }
-        });
+        let _ = OUTSIDE.try_with(|outside| outside.borrow_mut().end(Instant::now()));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::sleep;
-
     use super::*;
 
-    const PAUSE: Duration = Duration::from_millis(40);
-
-    #[tokio::test]
-    async fn calls_at_the_same_time_count_once() {
-        let ((), spent) = metered(async {
-            sleep(PAUSE).await;
-            outside(async { tokio::join!(outside(sleep(PAUSE)), outside(sleep(PAUSE))) }).await;
-            outside(sleep(PAUSE)).await;
-        })
-        .await;
-        assert!(spent.outside >= 2 * PAUSE, "{spent:?}");
-        assert!(spent.whole >= spent.outside + PAUSE, "{spent:?}");
-        // One after the other they would be four pauses, whatever the machine adds to each.
-        let ((), one_by_one) = metered(async {
-            for _ in 0..4 {
-                outside(sleep(PAUSE)).await;
-            }
-        })
-        .await;
-        assert!(one_by_one.outside > spent.outside, "{one_by_one:?} {spent:?}");
+    #[test]
+    fn calls_at_the_same_time_count_once() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut outside = Outside::default();
+        outside.begin(at(10));
+        outside.begin(at(20));
+        outside.end(at(30));
+        assert_eq!(outside.until(at(35)), Duration::from_millis(25), "one has not ended");
+        outside.end(at(40));
+        outside.begin(at(100));
+        outside.end(at(105));
+        assert_eq!(outside.until(at(500)), Duration::from_millis(35));
     }
 
     #[tokio::test]
-    async fn what_a_part_waited_for_the_whole_waited_for() {
-        let (part, whole) = metered(async { metered(outside(sleep(PAUSE))).await.1 }).await;
+    async fn a_part_counts_for_the_whole_and_a_call_that_is_given_up_ends() {
+        let given_up = async {
+            let mut call = Box::pin(outside(std::future::pending::<()>()));
+            assert!(futures::poll!(&mut call).is_pending());
+            assert_eq!(OUTSIDE.with(|outside| outside.borrow().open), 1);
+            drop(call);
+            assert_eq!(OUTSIDE.with(|outside| outside.borrow().open), 0);
+        };
+        let (((), part), whole) = metered(metered(given_up)).await;
+        assert!(part.outside > Duration::ZERO && part.outside <= part.whole, "{part:?}");
         assert_eq!(part.outside, whole.outside);
-    }
-
-    #[tokio::test]
-    async fn a_call_that_is_given_up_ends() {
-        let ((), spent) = metered(async {
-            let _ = tokio::time::timeout(PAUSE, outside(std::future::pending::<()>())).await;
-            sleep(PAUSE).await;
-        })
-        .await;
-        assert!(spent.whole >= spent.outside + PAUSE, "{spent:?}");
+        assert!(whole.whole >= part.whole, "{whole:?}");
         assert_eq!(outside(async { 7 }).await, 7, "without a meter it is just done");
     }
 }

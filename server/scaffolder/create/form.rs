@@ -1,4 +1,4 @@
-//! A template's form: its pages, the review, and the start of the task.
+//! A template's form: its pages, what is wrong with them, and the start of the task.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::draft::{Draft, Head, number, own};
-use super::gallery::path;
 use super::makes::{Made, makes};
-use super::view::{Answer, Line, answers, element_id, lines, sent};
+use super::review::{Checked, prechecked, show_review};
+use super::view::{Line, element_id, lines, sent, summary};
 use crate::auth::Caller;
-use crate::catalog::EntityRef;
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::forms::{Control, Page, Pairs, parse_form, to_pairs};
-use crate::scaffolder::operations::{Problem, StartError};
+use crate::scaffolder::operations::StartError;
+use crate::scaffolder::precheck::Problem;
 use crate::web::{Error, FieldError, Form, Query, RestoredForm, Shell, SignedIn, page};
 
 #[derive(askama::Template)]
@@ -35,27 +35,6 @@ struct FormPage {
     carried: Pairs,
     makes: Vec<Made>,
     conditional: bool,
-}
-
-#[derive(askama::Template)]
-#[template(path = "scaffolder/review.html")]
-struct ReviewPage {
-    shell: Shell,
-    head: Head,
-    sections: Vec<(String, Vec<Answer>)>,
-    /// Names and labels of the secrets that are asked here.
-    secrets: Vec<(String, String)>,
-    summary: Vec<(String, String)>,
-    /// What could not be checked.
-    unchecked: Vec<String>,
-    carried: Pairs,
-    makes: Vec<Made>,
-    /// Page that "Back" leads to.
-    last: usize,
-    count: usize,
-    /// Id that the task will have, so that a form sent twice starts one.
-    task: Uuid,
-    steps: usize,
 }
 
 #[derive(askama::Template)]
@@ -145,22 +124,6 @@ pub async fn go_on(
     show_review(&scaffolder, shell, &draft, Checked { problems, unchecked })
 }
 
-/// What is told on the review page: what is wrong, and what nobody knows.
-#[derive(Default)]
-struct Checked {
-    problems: Vec<FieldError>,
-    unchecked: Vec<String>,
-}
-
-/// Asks what could not be checked, for a review that follows no form. Problems are told when the task is to start.
-async fn prechecked(scaffolder: &Scaffolder, draft: &Draft) -> Checked {
-    let found = scaffolder.precheck(&draft.entity, draft.values()).await;
-    Checked {
-        problems: Vec::new(),
-        unchecked: found.unchecked,
-    }
-}
-
 /// An answer of this page has brought up fields that the page did not have when it was sent.
 fn has_new_questions(draft: &Draft, at: usize) -> bool {
     let (Some(page), Some(shown)) = (draft.page(at), own(&draft.pairs, "_fields")) else {
@@ -168,22 +131,6 @@ fn has_new_questions(draft: &Draft, at: usize) -> bool {
     };
     let shown: Vec<&str> = shown.split(' ').collect();
     page.conditional && page.fields().any(|field| !shown.contains(&field.path.as_str()))
-}
-
-/// After a login in the middle of the creation, or a reload: the review where the answers are known, else the form.
-pub async fn back_to_review(
-    State(scaffolder): State<Scaffolder>,
-    shell: Shell,
-    SignedIn(_): SignedIn,
-    Path(place): Place,
-    RestoredForm(restored): RestoredForm,
-) -> Result<Response, Error> {
-    let Some(pairs) = restored else {
-        let template_ref = EntityRef::new("template", &place.0, &place.1);
-        return Ok(Redirect::to(&path(&template_ref)).into_response());
-    };
-    let draft = Draft::open(&scaffolder, &place, pairs).await?;
-    show_review(&scaffolder, shell, &draft, prechecked(&scaffolder, &draft).await)
 }
 
 /// Starts the task.
@@ -283,24 +230,6 @@ fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
     errors
 }
 
-/// The summary above a form: each problem leads to its field, where the page has it.
-fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)> {
-    problems
-        .iter()
-        .map(|problem| {
-            let field = page.and_then(|page| page.fields().find(|field| field.path == problem.field));
-            match field {
-                Some(field) => (
-                    format!("#{}", element_id(&problem.field)),
-                    format!("{}: {}", field.label, problem.message),
-                ),
-                None if problem.field.is_empty() => (String::new(), problem.message.clone()),
-                None => (String::new(), format!("{}: {}", problem.field, problem.message)),
-            }
-        })
-        .collect()
-}
-
 async fn show_page(
     scaffolder: &Scaffolder,
     shell: Shell,
@@ -371,41 +300,4 @@ async fn entities(
         offered.insert(kinds.clone(), refs);
     }
     Ok(offered)
-}
-
-fn show_review(scaffolder: &Scaffolder, shell: Shell, draft: &Draft, checked: Checked) -> Result<Response, Error> {
-    let status = if checked.problems.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    let count = draft.template.parameters.len();
-    let pages: Vec<Page> = (0..count).filter_map(|at| draft.page(at)).collect();
-    let secrets = pages
-        .iter()
-        .flat_map(Page::fields)
-        .filter(|field| field.control == Control::Secret)
-        .map(|field| (field.path.clone(), field.label.clone()))
-        .collect();
-    let task = own(&draft.pairs, "_task")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| new_id(scaffolder.clock()));
-    let response = page(&ReviewPage {
-        shell,
-        head: draft.head(),
-        sections: pages
-            .iter()
-            .map(|page| (page.title.clone(), answers(page, draft.values())))
-            .collect(),
-        secrets,
-        summary: summary(None, &checked.problems),
-        unchecked: checked.unchecked,
-        carried: draft.carried(None),
-        makes: makes(&draft.template.steps, draft.values()),
-        last: count.saturating_sub(1),
-        count,
-        task,
-        steps: draft.template.steps.len(),
-    })?;
-    Ok((status, response).into_response())
 }

@@ -5,6 +5,7 @@ mod draft;
 mod form;
 mod gallery;
 mod makes;
+mod review;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -28,6 +29,6 @@ pub fn routes() -> Router<Scaffolder> {
         )
         .route(
             "/create/templates/{namespace}/{name}/create",
-            get(form::back_to_review).post(form::create),
+            get(review::back_to_review).post(form::create),
         )
 }

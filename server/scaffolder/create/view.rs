@@ -245,6 +245,24 @@ fn repository(url: &str) -> (String, String, String) {
     (host.to_owned(), part("owner"), part("repo"))
 }
 
+/// The summary above a form: each problem leads to its field, where the page has it.
+pub fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)> {
+    problems
+        .iter()
+        .map(|problem| {
+            let field = page.and_then(|page| page.fields().find(|field| field.path == problem.field));
+            match field {
+                Some(field) => (
+                    format!("#{}", element_id(&problem.field)),
+                    format!("{}: {}", field.label, problem.message),
+                ),
+                None if problem.field.is_empty() => (String::new(), problem.message.clone()),
+                None => (String::new(), format!("{}: {}", problem.field, problem.message)),
+            }
+        })
+        .collect()
+}
+
 /// An answer on the review page.
 pub struct Answer {
     pub label: String,

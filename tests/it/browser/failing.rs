@@ -85,7 +85,7 @@ async fn refused_broken_and_away() {
     stranger.expect_complaints("status of 503");
     visit(&platform, stranger, "login-away", "/catalog").await;
     stranger.reads("identity provider is away").await;
-    for window in [&*window, other, stranger] {
+    for window in [&*window, &*other, &*stranger] {
         window.assert_clean();
     }
 }

@@ -15,18 +15,21 @@ mod window;
 pub use chromium::Chromium;
 pub use window::{Look, Window};
 
-use crate::support::Platform;
+use crate::support::Access;
 
 /// Logs in at the identity provider by typing, and ends on the page that was asked for.
-pub async fn log_in(platform: &Platform, window: &Window, username: &str, path: &str) {
-    window.open_page(&format!("{}{path}", platform.portal.url)).await;
+pub async fn log_in(platform: &Access, window: &Window, username: &str, path: &str) {
+    window.open_page(&format!("{}{path}", platform.url)).await;
     window.fill("input[name=username]", username).await;
     window
-        .fill("input[name=password]", &platform.sandbox.credentials.user_password)
+        .fill("input[name=password]", &platform.systems.identity.user_password)
         .await;
-    window.follow("button", "Log in").await;
+    // Providers have other words on it.
+    window
+        .follow("form:has([type=password]) :is([type=submit], button:not([type]))", "")
+        .await;
     let url = window.url().await;
-    assert!(url.starts_with(&platform.portal.url), "{username} ended on {url}");
+    assert!(url.starts_with(&platform.url), "{username} ended on {url}");
 }
 
 /// From the navigation over gallery, form and review to the page of the running task.

@@ -107,7 +107,7 @@ async fn empty_usual_and_failing() {
     window.fill("main input[name=name]", "nowhere").await;
     window.follow("main button", "Review").await;
     window.reads("Not everything could be checked").await;
-    window.reads("whether the repository nowhere can be created").await;
+    window.reads("nowhere can be created").await;
     look_at(window, "review-forge-down").await;
     // One can go on all the same.
     platform.sandbox.faults.clear(None);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::chromium::Wire;
 use super::complaints::{self, Complaints};
@@ -51,24 +52,27 @@ impl Look {
 pub struct Window {
     wire: Arc<Wire>,
     session: String,
+    /// A site beside those of localhost that pages may ask.
+    site: Option<Url>,
     person: String,
     look: Look,
     complaints: Arc<Mutex<Complaints>>,
 }
 
 impl Window {
-    pub(super) async fn open(wire: Arc<Wire>, person: String, look: Look) -> Self {
+    pub(super) async fn open(wire: Arc<Wire>, site: Option<Url>, person: String, look: Look) -> Self {
         let events = wire.events();
         let target = json!({"url": "about:blank", "browserContextId": person, "newWindow": true});
         let target = wire.call(None, "Target.createTarget", target).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = wire.call(None, "Target.attachToTarget", attach).await;
         let session = attached["sessionId"].as_str().expect("an id").to_owned();
-        let complaints = Arc::new(Mutex::new(Complaints::default()));
+        let complaints = Arc::new(Mutex::new(Complaints::beyond(site.as_ref())));
         tokio::spawn(complaints::listen(events, session.clone(), complaints.clone()));
         let mut window = Self {
             wire,
             session,
+            site,
             person,
             look,
             complaints,
@@ -82,7 +86,7 @@ impl Window {
 
     /// Another window of the same person.
     pub async fn another(&self) -> Self {
-        Self::open(self.wire.clone(), self.person.clone(), self.look).await
+        Self::open(self.wire.clone(), self.site.clone(), self.person.clone(), self.look).await
     }
 
     /// In the page's own pixels.

@@ -37,7 +37,7 @@ pub async fn measure(platform: &Platform, chromium: &Chromium, table: &mut Table
             .patch(NAME, &PatchParams::default(), &Patch::Merge(&status))
             .await
             .expect("the cluster takes it");
-        let shown = recorded(&window, "application", &format!("{health}.*measured {number}\\\\.")).await;
+        let shown = recorded(&window, "application", &format!("{health}.*measured {number}\\.")).await;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
         took.push((shown - sent) as f64);
     }

@@ -6,6 +6,15 @@ use super::median;
 
 const KIB: f64 = 1024.0;
 
+/// What a visit loads.
+pub struct Weight {
+    /// Over the wire.
+    pub bytes: u64,
+    pub requests: usize,
+    /// Not among the requests: they do not end.
+    pub streams: u64,
+}
+
 /// Rows: what, the incumbent's figure, ours, the limit.
 #[derive(Default)]
 pub struct Table(Vec<[String; 4]>);
@@ -24,11 +33,16 @@ impl Table {
         self.row(what, incumbent, ours, format!("< {limit:.0} ms"), middle < limit);
     }
 
-    /// Bytes over the wire, in so many requests of at most `most`.
-    pub fn weight(&mut self, what: &str, incumbent: &str, (requests, bytes): (usize, u64), limit: u64, most: usize) {
+    /// What a visit loads: at most `limit` KiB, in at most `most` requests.
+    pub fn weight(&mut self, what: &str, incumbent: &str, weight: Weight, limit: u64, most: usize) {
+        let Weight {
+            bytes,
+            requests,
+            streams,
+        } = weight;
         #[expect(clippy::cast_precision_loss, reason = "a page is small")]
         let kib = bytes as f64 / KIB;
-        let ours = format!("{kib:.1} KiB in {requests} requests");
+        let ours = format!("{kib:.1} KiB in {requests} requests, {streams} live streams");
         let limit_text = if most == usize::MAX {
             format!("≤ {limit} KiB")
         } else {

@@ -22,7 +22,7 @@ pub use portal::Portal;
 pub use proxy::Cable;
 pub use recorder::{Exchange, Recorder};
 pub use swagger::Swagger;
-pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems};
+pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems, Trusted};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
