@@ -44,5 +44,5 @@ pub mod ids;
 pub mod keys;
 /// L0: the one constructor for HTTP clients.
 pub mod outbound;
-/// L0: logs.
+/// L0: logs, and how much of a piece of work others took.
 pub mod telemetry;

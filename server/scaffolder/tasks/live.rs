@@ -237,5 +237,10 @@ fn around(view: &TaskView) -> Result<Vec<Frame>, Error> {
 }
 
 fn frame(name: &str, fragment: &impl Template) -> Result<Frame, Error> {
-    Ok(Frame::default().event(name).data(fragment.render()?.replace('\r', "")))
+    let mut html = fragment.render()?.replace('\r', "");
+    if html.is_empty() {
+        // Browsers pass on no event without data, and what stood there would stay.
+        html.push(' ');
+    }
+    Ok(Frame::default().event(name).data(html))
 }

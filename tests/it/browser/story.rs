@@ -1,7 +1,5 @@
 //! The main job by clicking: with and without JavaScript, on a desk and on a phone.
 
-use portico::clock::Clock;
-
 use super::{Chromium, Look, log_in, open_in_catalog, record, recorded, start_by_clicking};
 use crate::story::assert_created_once;
 use crate::support::{AnyPlatform, fresh};
@@ -33,6 +31,9 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     record(&window, "steps", ".task").await;
     window.reads("4 done").await;
     recorded(&window, "steps", "Done.*Running|Running.*Waiting").await;
+    window
+        .is("!document.querySelector('main').innerText.includes('Cancel')")
+        .await;
     let repository = format!("giteaAdmin/{name}");
     for link in [repository.as_str(), "Open in catalog", "Repository"] {
         window.reads(link).await;
@@ -72,17 +73,9 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
     checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
     let commit = checkout.push("Three replicas");
-    let pushed = Clock::system().now().timestamp_millis();
 
-    let described = recorded(&window, "about", "three times").await;
-    let listed = recorded(&other, "row", "three times").await;
-    for (page, at) in [("the entity's page", described), ("the list", listed)] {
-        assert!(
-            at - pushed < 2000,
-            "{page} showed the new description after {} ms",
-            at - pushed
-        );
-    }
+    recorded(&window, "about", "three times").await;
+    recorded(&other, "row", "three times").await;
     for (page, name) in [(&window, "status"), (&other, "row")] {
         let out = recorded(page, name, "OutOfSync").await;
         if !platform.is_real() {
