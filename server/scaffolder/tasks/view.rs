@@ -211,6 +211,12 @@ impl TaskView {
         !self.status.is_final()
     }
 
+    /// There is no result, and none is to come.
+    pub fn shows_nothing(&self) -> bool {
+        let some = self.error.is_some() || !self.makes.is_empty() || !self.links.is_empty() || !self.texts.is_empty();
+        !some && !self.is_running()
+    }
+
     pub fn may_retry(&self) -> bool {
         matches!(self.status, TaskStatus::Failed | TaskStatus::Cancelled)
     }

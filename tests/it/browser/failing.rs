@@ -121,6 +121,8 @@ async fn refused_broken_and_away() {
     window.fill("main input[name=name]", "typed-before").await;
     window.fill("main input[name=owner]", "group:default/admin").await;
     database.execute("delete from sessions").await.expect("a table");
+    // The name may just be checked.
+    window.expect_complaints("status of 401");
     window.follow("main button", "Review").await;
     window
         .is("document.querySelector('main input[name=name]')?.value === 'typed-before'")
@@ -132,6 +134,10 @@ async fn refused_broken_and_away() {
     platform.cable.as_ref().expect("a cable").pull();
     visit(&platform, window, "database-away", "/catalog").await;
     window.reads("The database is away").await;
+    // Nobody is known, so there is no navigation, and the page has its place.
+    window
+        .is("document.querySelector('main').getBoundingClientRect().width === document.documentElement.clientWidth")
+        .await;
     platform.cable.as_ref().expect("a cable").plug_in();
 
     // Nobody can log in without the identity provider.
