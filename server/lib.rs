@@ -42,6 +42,8 @@ pub mod db;
 pub mod ids;
 /// L0: keys that seal what must survive and derive what must be shared.
 pub mod keys;
+/// L0: what pages say, in English and German; numbers and times in words.
+pub mod language;
 /// L0: the one constructor for HTTP clients.
 pub mod outbound;
 /// L0: logs.

@@ -161,7 +161,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         Arc::new(NeedsAttention::new(deployments.clone(), catalog.clone())),
         Arc::new(RecentTasks::new(scaffolder.clone())),
     ];
-    let home = Home::new(catalog.clone(), sections);
+    let home = Home::new(catalog.clone(), sections, secure);
 
     let located = readiness.gate("the configured locations");
     let worker = readiness.gate("the worker of tasks");

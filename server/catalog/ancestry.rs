@@ -61,7 +61,7 @@ impl Catalog {
         let reference = entity_ref.to_string();
         let origin = queries::entities::find_origin(self.db(), &reference)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.")))?;
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.").into()))?;
         let location = self.location(origin.location_id).await?;
         if !(caller.is_admin()
             || location
@@ -70,7 +70,7 @@ impl Catalog {
                 .is_some_and(|actor| caller.may_act_for(actor)))
         {
             return Err(CatalogError::Forbidden(
-                "Only who registered its location, or an administrator, may remove an entity.".to_owned(),
+                "Only who registered its location, or an administrator, may remove an entity.".into(),
             ));
         }
         let mut transaction = self.db().begin().await?;

@@ -1,6 +1,7 @@
 //! How other features show up on catalog pages without the catalog knowing them: `app` hands over a list.
 
 use super::Entity;
+use crate::language::{Locale, Text};
 use crate::web::Shell;
 
 /// Part of an entity's page: a section that another feature renders for the entities it concerns.
@@ -21,10 +22,10 @@ pub trait EntityCard: Send + Sync {
 #[async_trait::async_trait]
 pub trait ListColumn: Send + Sync {
     /// Heading of the column.
-    fn title(&self) -> &'static str;
+    fn title(&self) -> Text;
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
-    fn cell(&self, entity: &Entity) -> Option<String>;
+    fn cell(&self, entity: &Entity, locale: Locale) -> Option<String>;
     /// URL of a `text/event-stream` whose events `cells` carry cells that changed, with the attribute
     /// `data-cell` by which [`Self::cell`] can be found on the page. The page subscribes to it once.
     fn live_url(&self) -> Option<&'static str>;

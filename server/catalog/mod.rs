@@ -26,6 +26,7 @@ mod queries;
 mod read;
 mod refresh;
 mod rules;
+mod stars;
 mod state;
 mod statuses;
 mod store;
@@ -41,7 +42,7 @@ pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};
 pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
-pub use pages::router;
+pub use pages::{kind_word, router};
 pub use people::Person;
 pub use read::{Problem, Sources};
 pub use refresh::run;
@@ -53,6 +54,7 @@ pub use yaml::documents as yaml_documents;
 
 use crate::clock::Clock;
 use crate::ids::new_id;
+use crate::language::{Text, text};
 use crate::scm::{Repository, ScmError};
 use crate::web;
 
@@ -83,20 +85,30 @@ struct Inner {
 pub enum CatalogError {
     /// The file cannot be read or an entity in it is wrong; the text names file, line and field.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Text),
     /// There is no such entity or location.
     #[error("{0}")]
-    NotFound(String),
+    NotFound(Text),
     /// Somebody else was first.
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Text),
     /// The caller may not.
     #[error("{0}")]
-    Forbidden(String),
+    Forbidden(Text),
     #[error(transparent)]
     Scm(#[from] ScmError),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+impl CatalogError {
+    /// What a reader is told.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Invalid(text) | Self::NotFound(text) | Self::Conflict(text) | Self::Forbidden(text) => text.clone(),
+            Self::Scm(_) | Self::Database(_) => self.to_string().into(),
+        }
+    }
 }
 
 impl From<CatalogError> for web::Error {
@@ -114,8 +126,8 @@ impl From<CatalogError> for web::Error {
                     system: host.clone(),
                     reason: error.to_string(),
                     hint: match error.is_temporary() {
-                        true => "Try again in a moment.".to_owned(),
-                        false => "Check the integration of this host in the configuration.".to_owned(),
+                        true => text!("Try again in a moment."),
+                        false => text!("Check the integration of this host in the configuration."),
                     },
                 },
                 // The address that was given is wrong.
@@ -198,9 +210,12 @@ impl Catalog {
 
     /// One location.
     pub async fn location(&self, id: uuid::Uuid) -> Result<LocationState, CatalogError> {
-        queries::locations::find(self.db(), id)
-            .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}. It may have been removed.")))
+        queries::locations::find(self.db(), id).await?.ok_or_else(|| {
+            CatalogError::NotFound(text!(
+                "There is no location {id}. It may have been removed.",
+                id = id.to_string()
+            ))
+        })
     }
 
     /// News of changed entities, of all replicas while [`run`] runs.

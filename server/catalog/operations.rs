@@ -9,6 +9,7 @@ use super::store::Rival;
 use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, live, queries};
 use crate::auth::Caller;
 use crate::ids::new_id;
+use crate::language::{Text, text};
 use crate::scm::{Repository, ScmError};
 
 /// Reads of another version of the program are not trusted to have found all there is to find.
@@ -58,7 +59,7 @@ impl Catalog {
         };
         let outcome = read::read(self.sources(), self.rules(), "url", &target, &previous).await;
         if existing.is_none() && outcome.entities.len() <= 1 && !outcome.problems.is_empty() {
-            return Err(CatalogError::Invalid(told(&outcome.problems)));
+            return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }
         let existed = match &existing {
             Some(_) => true,
@@ -71,7 +72,10 @@ impl Catalog {
         let location = queries::locations::find_by_target(self.db(), "url", &target)
             .await?
             .ok_or_else(|| {
-                CatalogError::NotFound(format!("{target} was deleted while it was read; register it again"))
+                CatalogError::NotFound(text!(
+                    "{target} was deleted while it was read; register it again",
+                    target = target
+                ))
             })?;
         let report = self.store(&location, outcome, started).await?;
         let entities = self.list_by_refs(&report.refs).await?.into_iter().flatten();
@@ -94,7 +98,10 @@ impl Catalog {
         self.writable()?;
         let known = queries::locations::find_by_target(self.db(), "url", &read::web_target(target)?).await?;
         if known.is_some() && on_conflict == OnConflict::Reject {
-            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+            return Err(CatalogError::Conflict(text!(
+                "Location url:{target} already exists",
+                target = target
+            )));
         }
         self.register(actor, target).await
     }
@@ -106,7 +113,7 @@ impl Catalog {
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
         let outcome = read::read(self.sources(), self.rules(), "url", &target, &[]).await;
         if !outcome.problems.is_empty() {
-            return Err(CatalogError::Invalid(told(&outcome.problems)));
+            return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }
         Ok(Registered {
             location: Location {
@@ -129,9 +136,9 @@ impl Catalog {
     fn writable(&self) -> Result<(), CatalogError> {
         match self.config().readonly {
             false => Ok(()),
-            true => Err(CatalogError::Forbidden(
-                "The catalog is read-only (catalog.readonly); locations come from the configuration.".to_owned(),
-            )),
+            true => Err(CatalogError::Forbidden(text!(
+                "The catalog is read-only (catalog.readonly); locations come from the configuration."
+            ))),
         }
     }
 
@@ -146,13 +153,16 @@ impl Catalog {
     pub async fn read_location(&self, id: Uuid, force: bool) -> Result<ReadReport, CatalogError> {
         let location = queries::locations::find(self.db(), id)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id} any more.")))?;
+            .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id} any more.", id = id.to_string())))?;
         let started = self.clock().now();
         if location.kind == IDENTITY {
-            return Err(CatalogError::Invalid(format!(
-                "{} is not read: people and groups come from it when they log in.",
-                location.target
-            )));
+            return Err(CatalogError::Invalid(
+                format!(
+                    "{} is not read: people and groups come from it when they log in.",
+                    location.target
+                )
+                .into(),
+            ));
         }
         let since = started - self.config().orphan_grace;
         let expired = queries::entities::has_expired(self.db(), id, since).await?;
@@ -216,7 +226,9 @@ impl Catalog {
     pub async fn refresh_entity(&self, entity_ref: &EntityRef) -> Result<(), CatalogError> {
         let origin = queries::entities::find_origin(self.db(), &entity_ref.to_string())
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {entity_ref}.")))?;
+            .ok_or_else(|| {
+                CatalogError::NotFound(text!("There is no entity {entity}.", entity = entity_ref.to_string()))
+            })?;
         queries::locations::set_due(self.db(), origin.location_id, self.clock().now()).await?;
         self.wake().await
     }
@@ -225,7 +237,7 @@ impl Catalog {
     pub async fn delete_location(&self, caller: &Caller, id: Uuid) -> Result<(), CatalogError> {
         let location = queries::locations::find(self.db(), id)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}.")))?;
+            .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id}.", id = id.to_string())))?;
         self.may_delete(caller, &location)?;
         self.forget(id).await
     }
@@ -246,7 +258,10 @@ impl Catalog {
         self.head_of(&target).await?;
         let other = queries::locations::find_by_target(self.db(), "url", &target).await?;
         if other.is_some_and(|other| other.id != location.id) {
-            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+            return Err(CatalogError::Conflict(text!(
+                "Location url:{target} already exists",
+                target = target
+            )));
         }
         queries::locations::set_target(self.db(), location.id, &target).await?;
         self.read_location(location.id, true).await?;
@@ -255,22 +270,23 @@ impl Catalog {
 
     /// Why the caller may not delete the location, or nothing.
     pub fn may_delete(&self, caller: &Caller, location: &LocationState) -> Result<(), CatalogError> {
-        let refuse = |reason: &str| Err(CatalogError::Forbidden(reason.to_owned()));
+        let refuse = |reason: Text| Err(CatalogError::Forbidden(reason));
         match &location.registered_by {
-            _ if self.config().readonly => refuse("The catalog is read-only (catalog.readonly)."),
-            _ if location.kind == IDENTITY => refuse(
-                "People and groups come from here when they log in; it goes when the provider leaves the configuration.",
-            ),
-            _ if location.discovered_by.is_some() => refuse(
-                "A provider of the configuration (catalog.providers) finds this location; remove the file from the \
-                 repository, or the provider from the configuration.",
-            ),
-            _ if location.configured => {
-                refuse("This location is named in the configuration (catalog.locations); remove it there.")
-            }
+            _ if self.config().readonly => refuse(text!("The catalog is read-only (catalog.readonly).")),
+            _ if location.kind == IDENTITY => refuse(text!(
+                "People and groups come from here when they log in; it goes when the provider leaves the configuration."
+            )),
+            _ if location.discovered_by.is_some() => refuse(text!(
+                "A provider of the configuration (catalog.providers) finds this location; remove the file from the repository, or the provider from the configuration."
+            )),
+            _ if location.configured => refuse(text!(
+                "This location is named in the configuration (catalog.locations); remove it there."
+            )),
             Some(actor) if caller.may_act_for(actor) => Ok(()),
             None if caller.is_admin() => Ok(()),
-            _ => refuse("Only who registered a location, or an administrator, may remove it."),
+            _ => refuse(text!(
+                "Only who registered a location, or an administrator, may remove it."
+            )),
         }
     }
 

@@ -49,7 +49,8 @@ impl Catalog {
         let new = (new_id(self.clock()), IDENTITY, provider);
         queries::locations::ensure(self.db(), new, true, None, now).await?;
         let location = queries::locations::find_by_target(self.db(), IDENTITY, provider).await?;
-        let location = location.ok_or_else(|| CatalogError::NotFound(format!("{provider} was removed just now.")))?;
+        let location =
+            location.ok_or_else(|| CatalogError::NotFound(format!("{provider} was removed just now.").into()))?;
         let refs: Vec<String> = entities.iter().map(|body| own_ref(body).to_string()).collect();
         let mut transaction = self.db().begin().await?;
         let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;

@@ -44,10 +44,9 @@ impl Catalog {
                 });
             }
             None => {
-                return Err(CatalogError::NotFound(format!(
-                    "{} was removed while it was read.",
-                    location.target
-                )));
+                return Err(CatalogError::NotFound(
+                    format!("{} was removed while it was read.", location.target).into(),
+                ));
             }
         }
         let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;

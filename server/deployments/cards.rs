@@ -9,6 +9,7 @@ use super::model::Wanted;
 use super::pages::{CardLivePath, ListLivePath, RefreshPath};
 use super::view::{Owner, View, WhatNow, what_now};
 use crate::catalog::{Entity, EntityCard, EntityRef, ListColumn};
+use crate::language::{Locale, Text, filters, text};
 use crate::scm::Source;
 use crate::web::Shell;
 
@@ -81,22 +82,19 @@ impl Kind {
 
 impl Deployments {
     /// A cell: a badge, or words where there is no such Application.
-    pub(super) fn status(&self, kind: Kind, application: &str) -> Option<String> {
+    pub(super) fn status(&self, kind: Kind, application: &str, locale: Locale) -> Option<String> {
         let found = self.gitops.get(application);
         let word = found.as_deref().map(|application| match kind {
             Kind::Sync => application.sync.word(),
             Kind::Health => application.health.word(),
         });
-        rendered(&Cell {
-            kind,
-            key: kind.key(application),
-            word,
-        })
+        let key = kind.key(application);
+        rendered(locale, &Cell { kind, key, word })
     }
 
     /// Both cells of one Application; open pages put them where they show it.
-    pub(super) fn cells(&self, application: &str) -> String {
-        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application));
+    pub(super) fn cells(&self, application: &str, locale: Locale) -> String {
+        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application, locale));
         cells.into_iter().flatten().collect()
     }
 
@@ -112,11 +110,11 @@ impl Deployments {
         }
     }
 
-    fn cell(&self, kind: Kind, entity: &Entity) -> Option<String> {
+    fn cell(&self, kind: Kind, entity: &Entity, locale: Locale) -> Option<String> {
         let wanted = Wanted::of(entity)?;
         // A column has room for one; the entity's page shows all.
         let name = self.names(&wanted).into_iter().next()?;
-        self.status(kind, &name)
+        self.status(kind, &name, locale)
     }
 
     /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
@@ -160,20 +158,26 @@ impl EntityCard for ApplicationCard {
         let wanted = Wanted::of(entity)?;
         let names = self.0.names(&wanted);
         if let (Wanted::Labels(selector), true) = (&wanted, names.is_empty()) {
-            return rendered(&NothingSelected {
-                selector: &selector.text,
-            });
+            return rendered(
+                shell.locale,
+                &NothingSelected {
+                    selector: &selector.text,
+                },
+            );
         }
         let mut html = String::new();
         for name in names {
             let view = self.0.view(&name).await;
-            html.push_str(&rendered(&Section {
-                view: &view,
-                now: &shell.now,
-                live: CardLivePath { app: name.clone() }.to_string(),
-                refresh: RefreshPath { app: name }.to_string(),
-                here: &shell.path,
-            })?);
+            html.push_str(&rendered(
+                shell.locale,
+                &Section {
+                    view: &view,
+                    now: &shell.now,
+                    live: CardLivePath { app: name.clone() }.to_string(),
+                    refresh: RefreshPath { app: name }.to_string(),
+                    here: &shell.path,
+                },
+            )?);
         }
         Some(html)
     }
@@ -181,11 +185,11 @@ impl EntityCard for ApplicationCard {
 
 #[async_trait::async_trait]
 impl EntityCard for WhatNowCard {
-    async fn render(&self, entity: &Entity, _: &Shell) -> Option<String> {
+    async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String> {
         let wanted = Wanted::of(entity)?;
         let (located, source) = self.0.source(entity, &wanted)?;
         let what = what_now(located.forge.as_ref(), &source, owner(entity));
-        rendered(&WhatNowPanel { what: &what })
+        rendered(shell.locale, &WhatNowPanel { what: &what })
     }
 
     fn aside(&self) -> bool {
@@ -194,12 +198,12 @@ impl EntityCard for WhatNowCard {
 }
 
 impl ListColumn for SyncColumn {
-    fn title(&self) -> &'static str {
-        "Sync"
+    fn title(&self) -> Text {
+        text!("Sync")
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
-        self.0.cell(Kind::Sync, entity)
+    fn cell(&self, entity: &Entity, locale: Locale) -> Option<String> {
+        self.0.cell(Kind::Sync, entity, locale)
     }
 
     fn live_url(&self) -> Option<&'static str> {
@@ -208,12 +212,12 @@ impl ListColumn for SyncColumn {
 }
 
 impl ListColumn for HealthColumn {
-    fn title(&self) -> &'static str {
-        "Health"
+    fn title(&self) -> Text {
+        text!("Health")
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
-        self.0.cell(Kind::Health, entity)
+    fn cell(&self, entity: &Entity, locale: Locale) -> Option<String> {
+        self.0.cell(Kind::Health, entity, locale)
     }
 
     fn live_url(&self) -> Option<&'static str> {
@@ -234,9 +238,9 @@ fn owner(entity: &Entity) -> Option<Owner> {
     })
 }
 
-pub(super) fn rendered(template: &impl Template) -> Option<String> {
-    template
-        .render()
+pub(super) fn rendered(locale: Locale, template: &impl Template) -> Option<String> {
+    locale
+        .render(template)
         .inspect_err(|error| tracing::error!(%error, "a fragment about an Application cannot be rendered"))
         .ok()
 }

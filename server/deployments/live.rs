@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use askama::Template;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +19,8 @@ use super::cards::Fragment;
 use super::pages::{CardLivePath, ListLivePath};
 use super::view::View;
 use crate::gitops::Change;
+use crate::language::Locale;
+use crate::web::Shell;
 
 /// Browsers wait so long before they connect again.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -27,10 +28,11 @@ const RECONNECT: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Event `application`: the fragment of one Application, now and after each change.
-pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) -> Response {
+pub async fn card(path: CardLivePath, State(deployments): State<Deployments>, shell: Shell) -> Response {
     struct Follow {
         deployments: Deployments,
         app: String,
+        locale: Locale,
         changes: Receiver<Change>,
         sent: Option<View>,
     }
@@ -39,6 +41,7 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
         changes: deployments.gitops.subscribe(),
         deployments: deployments.clone(),
         app: path.app,
+        locale: shell.locale,
         sent: None,
     };
     let events = stream::unfold(follow, async |mut follow| {
@@ -55,7 +58,7 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
                 continue;
             }
             let now = follow.deployments.clock.now();
-            let html = Fragment { view: &view, now: &now }.render();
+            let html = follow.locale.render(&Fragment { view: &view, now: &now });
             follow.sent = Some(view);
             match html {
                 Ok(html) => {
@@ -76,9 +79,10 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
 
 /// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. `static/app.js`
 /// puts them where their key stands on the page.
-pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
+pub async fn list(_: ListLivePath, State(deployments): State<Deployments>, shell: Shell) -> Response {
     struct Follow {
         deployments: Deployments,
+        locale: Locale,
         changes: Receiver<Change>,
         started: bool,
     }
@@ -86,13 +90,14 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
         fn all(&self) -> String {
             let list = self.deployments.gitops.list();
             list.iter()
-                .map(|application| self.deployments.cells(&application.name))
+                .map(|application| self.deployments.cells(&application.name, self.locale))
                 .collect()
         }
     }
     let follow = Follow {
         changes: deployments.gitops.subscribe(),
         deployments: deployments.clone(),
+        locale: shell.locale,
         started: false,
     };
     let events = stream::unfold(follow, async |mut follow| {
@@ -101,7 +106,7 @@ pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Re
                 break follow.all();
             }
             match follow.changes.recv().await {
-                Ok(Change::Application(name)) => break follow.deployments.cells(&name),
+                Ok(Change::Application(name)) => break follow.deployments.cells(&name, follow.locale),
                 Ok(Change::Connection) => {}
                 Err(RecvError::Lagged(_)) => break follow.all(),
                 Err(RecvError::Closed) => return None,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::Deployments;
 use super::cards::{Fragment, Kind};
 use crate::gitops::{Application, Connection, GitOpsError};
+use crate::language::filters;
 use crate::web::{self, Error, Form, Shell};
 
 /// All Applications.
@@ -72,19 +73,25 @@ pub async fn list(_: ListPath, State(deployments): State<Deployments>, shell: Sh
         health_key: Kind::Health.key(&application.name),
         application,
     });
-    web::page(&ListPage {
-        rows: rows.collect(),
-        connection: deployments.gitops.connection(),
-        shell,
-    })
+    web::page(
+        shell.locale,
+        &ListPage {
+            rows: rows.collect(),
+            connection: deployments.gitops.connection(),
+            shell,
+        },
+    )
 }
 
 pub async fn card(path: CardPath, State(deployments): State<Deployments>, shell: Shell) -> Result<Response, Error> {
     let view = deployments.view(&path.app).await;
-    web::page(&Fragment {
-        view: &view,
-        now: &shell.now,
-    })
+    web::page(
+        shell.locale,
+        &Fragment {
+            view: &view,
+            now: &shell.now,
+        },
+    )
 }
 
 pub async fn refresh(
@@ -101,10 +108,10 @@ pub async fn refresh(
 }
 
 fn upstream(error: GitOpsError) -> Error {
-    let hint = error.hint().to_owned();
+    let hint = error.hint();
     match error {
-        GitOpsError::NotFound { .. } => Error::NotFound(format!("{error}.")),
-        GitOpsError::Conflict { .. } => Error::Conflict(format!("{error}.")),
+        GitOpsError::NotFound { .. } => Error::NotFound(format!("{error}.").into()),
+        GitOpsError::Conflict { .. } => Error::Conflict(format!("{error}.").into()),
         GitOpsError::Denied { instance, reason }
         | GitOpsError::Unavailable { instance, reason }
         | GitOpsError::Unexpected { instance, reason } => Error::Upstream {

@@ -11,6 +11,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::catalog::{Entity, EntityCard, ListColumn};
 use crate::gitops::testing;
+use crate::language::Locale;
 use crate::scm::ForgejoConfig;
 use crate::web::testing as web;
 
@@ -155,18 +156,18 @@ async fn columns_answer_from_memory() {
     let demo = entity(json!({"argocd/app-name": "demo"}));
     let sync = SyncColumn(deployments.clone());
     let health = HealthColumn(deployments);
-    let cell = sync.cell(&demo).unwrap();
+    let cell = sync.cell(&demo, Locale::default()).unwrap();
     assert!(
         cell.contains("Synced") && cell.contains("data-cell=\"sync-demo\""),
         "{cell}"
     );
-    assert!(health.cell(&demo).unwrap().contains("Degraded"));
+    assert!(health.cell(&demo, Locale::default()).unwrap().contains("Degraded"));
     assert!(
-        sync.cell(&entity(json!({"argocd/app-name": "x"})))
+        sync.cell(&entity(json!({"argocd/app-name": "x"})), Locale::default())
             .unwrap()
             .contains("No Application")
     );
-    assert_eq!(sync.cell(&entity(json!({}))), None);
+    assert_eq!(sync.cell(&entity(json!({})), Locale::default()), None);
     assert_eq!((sync.live_url(), health.live_url()), (Some("/deployments/live"), None));
 }
 

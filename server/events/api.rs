@@ -29,7 +29,7 @@ pub async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Error> {
-    let forged = || Error::Forbidden("This delivery is not signed by a webhook of this portal.".to_owned());
+    let forged = || Error::Forbidden("This delivery is not signed by a webhook of this portal.".into());
     let id = Uuid::parse_str(&hook).map_err(|_| forged())?;
     // Before the signature is checked nothing is asked of the database: the secret follows from the id.
     if !is_signed(&headers, &webhooks.secret(id), &body) {

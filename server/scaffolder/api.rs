@@ -18,6 +18,7 @@ use super::Scaffolder;
 use super::model::{Event, TaskStatus};
 use super::operations::{Problem, StartError, TaskError};
 use super::queries::{self, Order, TaskFilter};
+use crate::language::text;
 use crate::web::{Error, Json, SignedIn};
 
 /// `GET …/events` waits this long for something to happen.
@@ -42,9 +43,9 @@ pub fn routes() -> Router<Scaffolder> {
 impl From<TaskError> for Error {
     fn from(error: TaskError) -> Self {
         match error {
-            TaskError::NotFound(_) => Self::NotFound(error.to_string()),
-            TaskError::Forbidden => Self::Forbidden("This task belongs to somebody else.".to_owned()),
-            TaskError::Conflict(..) => Self::Conflict(error.to_string()),
+            TaskError::NotFound(id) => Self::NotFound(text!("Task with id '{id}' does not exist", id = id.to_string())),
+            TaskError::Forbidden => Self::Forbidden(text!("This task belongs to somebody else.")),
+            TaskError::Conflict(..) => Self::Conflict(error.to_string().into()),
             TaskError::Database(error) => error.into(),
         }
     }
@@ -53,7 +54,10 @@ impl From<TaskError> for Error {
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::NoTemplate(_) => Self::NotFound(error.to_string()),
+            StartError::NoTemplate(template) => Self::NotFound(text!(
+                "There is no template {template}; it may have been removed from the catalog.",
+                template = template
+            )),
             StartError::BrokenTemplate(text) => Self::invalid("", text),
             StartError::Invalid(problems) => Self::Invalid(
                 problems
@@ -152,7 +156,7 @@ fn to_validation_error(problem: &Problem) -> Value {
     json!({
         "path": path,
         "property": property,
-        "message": problem.message,
+        "message": problem.message.to_string(),
         "stack": format!("{property} {}", problem.message),
     })
 }
@@ -195,9 +199,7 @@ async fn list(
     if !caller.is_admin() {
         let own = caller.actor();
         if created_by.iter().any(|other| *other != own) {
-            return Err(Error::Forbidden(
-                "Only administrators see the tasks of others.".to_owned(),
-            ));
+            return Err(Error::Forbidden("Only administrators see the tasks of others.".into()));
         }
         created_by = vec![own];
     }
@@ -235,7 +237,7 @@ fn order(orders: &[String]) -> Result<Order, Error> {
 /// Task ids are uuids; anything else names no task.
 fn task_id(text: &str) -> Result<Uuid, Error> {
     text.parse()
-        .map_err(|_| Error::NotFound(format!("Task with id '{text}' does not exist")))
+        .map_err(|_| Error::NotFound(format!("Task with id '{text}' does not exist").into()))
 }
 
 async fn show(

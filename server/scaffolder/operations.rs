@@ -15,13 +15,14 @@ use super::template::Template;
 use crate::auth::Caller;
 use crate::catalog::{CatalogError, Entity, EntityRef};
 use crate::ids::new_id;
+use crate::language::Text;
 
 /// Something that stands in the way of a task, known before anything is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Name of the parameter that it is about; `None` where it is about several, or none.
     pub field: Option<String>,
-    pub message: String,
+    pub message: Text,
 }
 
 /// Why a task was not started.
@@ -32,7 +33,7 @@ pub enum StartError {
     #[error("{0}")]
     BrokenTemplate(String),
     /// The answers need a change.
-    #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" "))]
+    #[error("{}", .0.iter().map(|problem| problem.message.to_string()).collect::<Vec<_>>().join(" "))]
     Invalid(Vec<Problem>),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -286,7 +287,7 @@ fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
         Err(error) => {
             return vec![Problem {
                 field: None,
-                message: format!("the template's form is broken: {error}"),
+                message: format!("the template's form is broken: {error}").into(),
             }];
         }
     };
@@ -319,7 +320,7 @@ fn check(schema: &Value, values: &Value, prefix: &str) -> Vec<Problem> {
             };
             Problem {
                 field: (!field.is_empty()).then_some(field),
-                message,
+                message: message.into(),
             }
         })
         .collect()
@@ -424,7 +425,9 @@ mod tests {
         assert_eq!(fields(json!({"name": "a"})), [Some("size".to_owned())]);
         assert!(fields(json!({"name": "a", "size": 1, "more": true})).is_empty());
         assert_eq!(
-            validate_secrets(Some(&json!({"required": ["token"]})), &Map::new())[0].message,
+            validate_secrets(Some(&json!({"required": ["token"]})), &Map::new())[0]
+                .message
+                .to_string(),
             "secrets.token is required"
         );
     }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::Error;
+use crate::language::text;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "static/"]
@@ -54,7 +55,7 @@ pub fn routes() -> Router {
 
 async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     let (Some(asset), Some(file)) = (ASSETS.get(&name), Files::get(&name)) else {
-        return Err(Error::NotFound(format!("There is no file {name}.")));
+        return Err(Error::NotFound(text!("There is no file {name}.", name = name)));
     };
     let cache = (
         header::CACHE_CONTROL,

@@ -169,7 +169,7 @@ pub async fn by_uid(
     Path(uid): Path<String>,
 ) -> Result<Json<EntityBody>, Error> {
     let found = find_by_uid(&catalog, &uid).await?;
-    let found = found.ok_or_else(|| Error::NotFound(format!("No entity with uid {uid}")))?;
+    let found = found.ok_or_else(|| Error::NotFound(format!("No entity with uid {uid}").into()))?;
     Ok(Json(found.into()))
 }
 
@@ -201,9 +201,7 @@ pub async fn by_name(
 ) -> Result<Json<EntityBody>, Error> {
     let reference = EntityRef::new(&kind, &namespace, &name);
     let entity = catalog.find(&reference).await?.ok_or_else(|| {
-        Error::NotFound(format!(
-            "No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'"
-        ))
+        Error::NotFound(format!("No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'").into())
     })?;
     Ok(Json(entity.into()))
 }
@@ -217,7 +215,7 @@ pub async fn ancestry(
     let root = EntityRef::new(&kind, &namespace, &name);
     let chain = catalog.ancestry(&root).await?;
     if chain.is_empty() {
-        return Err(Error::NotFound(format!("No such entity {root}")));
+        return Err(Error::NotFound(format!("No such entity {root}").into()));
     }
     let items = chain.into_iter().map(|(entity, parent_entity_refs)| Ancestor {
         entity: entity.into(),

@@ -325,6 +325,9 @@ fn condition(sql: &mut Builder, filter: &Filter) {
                 .push_bind(format!("{key}={prefix}").replace('\0', ""))
                 .push("))");
         }
+        Filter::Refs(refs) => {
+            sql.push("e.entity_ref = any(").push_bind(refs.clone()).push(")");
+        }
         Filter::Relation(kind, targets) => {
             sql.push("exists (select from catalog_relation r where r.source_ref = e.entity_ref");
             if let Some(kind) = kind {

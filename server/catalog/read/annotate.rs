@@ -8,6 +8,8 @@ use super::super::{CatalogError, EntityRef};
 use super::ReadEntity;
 use super::source::Reading;
 
+use crate::language::text;
+
 pub const ANNOTATION_LOCATION: &str = "backstage.io/managed-by-location";
 pub const ANNOTATION_ORIGIN: &str = "backstage.io/managed-by-origin-location";
 pub const ANNOTATION_SOURCE: &str = "backstage.io/source-location";
@@ -132,12 +134,17 @@ pub fn parse_location(text: &str) -> Result<(&str, &str), String> {
 /// The address of a location that somebody registers, without blanks around it.
 pub fn web_target(target: &str) -> Result<String, CatalogError> {
     let url = url::Url::parse(target.trim()).map_err(|error| {
-        CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
+        CatalogError::Invalid(text!(
+            "\"{target}\" is not a complete address (https://…): {reason}",
+            target = target,
+            reason = error.to_string()
+        ))
     })?;
     match ["http", "https"].contains(&url.scheme()) {
         true => Ok(target.trim().to_owned()),
-        false => Err(CatalogError::Invalid(format!(
-            "\"{target}\" is not an http or https address; name the file by its address at the forge"
+        false => Err(CatalogError::Invalid(text!(
+            "\"{target}\" is not an http or https address; name the file by its address at the forge",
+            target = target
         ))),
     }
 }

@@ -7,17 +7,18 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::auth::Caller;
+use crate::language::{Locale, Text};
 use crate::web::testing;
 
-struct Client {
-    catalog: Catalog,
-    caller: Option<Caller>,
+pub(super) struct Client {
+    pub(super) catalog: Catalog,
+    pub(super) caller: Option<Caller>,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: axum::http::HeaderMap,
-    text: String,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: axum::http::HeaderMap,
+    pub(super) text: String,
 }
 
 impl Answer {
@@ -55,7 +56,7 @@ impl Client {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "application/json", String::new()).await
     }
 
@@ -63,7 +64,7 @@ impl Client {
         self.send("POST", path, "application/json", body.to_string()).await
     }
 
-    async fn form(&self, path: &str, body: &str) -> Answer {
+    pub(super) async fn form(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, "application/x-www-form-urlencoded", body.to_owned())
             .await
     }
@@ -81,11 +82,11 @@ impl EntityCard for Card {
 struct NameLength;
 
 impl ListColumn for NameLength {
-    fn title(&self) -> &'static str {
-        "Length"
+    fn title(&self) -> Text {
+        "Length".into()
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
+    fn cell(&self, entity: &Entity, _: Locale) -> Option<String> {
         Some(format!("<b>{}</b>", entity.name().len()))
     }
 
@@ -128,7 +129,7 @@ metadata: {name: db, namespace: data}
 spec: {type: database, owner: guests}
 "#;
 
-async fn filled(db: &PgPool) -> (Client, MemoryForge) {
+pub(super) async fn filled(db: &PgPool) -> (Client, MemoryForge) {
     let forge = MemoryForge::default();
     forge.write(
         "team/all",
@@ -704,7 +705,7 @@ async fn locations_are_managed_on_pages(db: PgPool) {
     let list = client.get("/catalog/locations").await;
     assert_eq!(list.status, 200, "{}", list.text);
     assert!(
-        list.text.contains("1 problem<") && list.text.contains("registered by user:default/user1"),
+        list.text.contains("1 problem<") && list.text.contains("Registered by user:default/user1"),
         "{}",
         list.text
     );

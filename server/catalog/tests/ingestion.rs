@@ -359,7 +359,7 @@ async fn substitutions_bring_in_files_beside(db: PgPool) {
         );
         let error = catalog.register("a", &url("a/bad", "c.yaml")).await.unwrap_err();
         assert!(
-            matches!(&error, CatalogError::Invalid(text) if text.contains("line 9")),
+            matches!(&error, CatalogError::Invalid(text) if text.to_string().contains("line 9")),
             "{target}: {error}"
         );
     }

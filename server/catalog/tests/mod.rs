@@ -5,6 +5,7 @@ mod http;
 mod ingestion;
 mod lifecycle;
 mod model;
+mod stars;
 
 use std::sync::Arc;
 

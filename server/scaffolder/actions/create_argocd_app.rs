@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Action, ActionError, Context, Example, InputProblem, NoOutput};
 use crate::gitops::{NewApplication, name_problem};
+use crate::language::text;
 use crate::scaffolder::Outside;
 use crate::scaffolder::model::EffectKind;
 
@@ -89,15 +90,20 @@ impl Action for CreateArgocdApp {
             }]
         };
         if let Some(reason) = name_problem(name) {
-            return problem(format!("Kubernetes would refuse the name \"{name}\". {reason}"));
+            return problem(text!(
+                "Kubernetes would refuse the name \"{name}\". {reason}",
+                name = name,
+                reason = reason
+            ));
         }
         match outside
             .gitops
             .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
             .await
         {
-            Ok(true) => problem(format!(
-                "The name is taken: there is an Application {name} in Argo CD already. Choose another."
+            Ok(true) => problem(text!(
+                "The name is taken: there is an Application {name} in Argo CD already. Choose another.",
+                name = name
             )),
             _ => Vec::new(),
         }

@@ -42,6 +42,7 @@ use alias::Alias;
 pub use context::{Context, Intent};
 pub use error::ActionError;
 
+use crate::language::Text;
 use crate::scaffolder::Outside;
 
 /// An example of an action's use, shown on the actions page.
@@ -61,7 +62,7 @@ pub struct NoOutput {}
 pub struct InputProblem {
     /// Key of the action's input that it is about.
     pub key: &'static str,
-    pub message: String,
+    pub message: Text,
 }
 
 /// What a step can do.

@@ -15,6 +15,7 @@ use super::view::{Answer, Line, answers, element_id, lines, sent};
 use crate::auth::Caller;
 use crate::catalog::EntityRef;
 use crate::ids::new_id;
+use crate::language::{Text, filters, text};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::forms::{Control, Page, Pairs, parse_form, to_pairs};
 use crate::scaffolder::operations::{Problem, StartError};
@@ -27,11 +28,11 @@ struct FormPage {
     head: Head,
     number: usize,
     count: usize,
-    title: String,
+    title: Text,
     description: String,
     lines: Vec<Line>,
     /// Problems for the summary: where they lead, and what they say.
-    summary: Vec<(String, String)>,
+    summary: Vec<(String, Text)>,
     carried: Pairs,
     makes: Vec<Made>,
     conditional: bool,
@@ -42,10 +43,10 @@ struct FormPage {
 struct ReviewPage {
     shell: Shell,
     head: Head,
-    sections: Vec<(String, Vec<Answer>)>,
+    sections: Vec<(Text, Vec<Answer>)>,
     /// Names and labels of the secrets that are asked here.
     secrets: Vec<(String, String)>,
-    summary: Vec<(String, String)>,
+    summary: Vec<(String, Text)>,
     carried: Pairs,
     makes: Vec<Made>,
     /// Page that "Back" leads to.
@@ -60,7 +61,7 @@ struct ReviewPage {
 #[template(path = "scaffolder/_field_error.html")]
 struct FieldErrorFragment {
     id: String,
-    error: String,
+    error: Text,
 }
 
 type Place = Path<(String, String)>;
@@ -81,8 +82,15 @@ pub async fn show(
     }
     let mut draft = Draft::open(&scaffolder, &place, Pairs::new()).await?;
     if let Some(given) = query.get("formData") {
-        let values: Value = serde_json::from_str(given)
-            .map_err(|error| Error::invalid("formData", format!("The answers in the address are not JSON: {error}")))?;
+        let values: Value = serde_json::from_str(given).map_err(|error| {
+            Error::invalid(
+                "formData",
+                text!(
+                    "The answers in the address are not JSON: {reason}",
+                    reason = error.to_string()
+                ),
+            )
+        })?;
         draft.pairs = to_pairs(&values, &draft.template.parameters);
         draft.parsed = parse_form(&draft.pairs, &draft.template.parameters);
     }
@@ -214,6 +222,7 @@ pub async fn create(
 /// What is wrong with one field (`_field`), told while it is typed: the line under it.
 pub async fn check(
     State(scaffolder): State<Scaffolder>,
+    shell: Shell,
     SignedIn(_): SignedIn,
     Path(place): Place,
     Form(pairs): Form<Pairs>,
@@ -231,19 +240,22 @@ pub async fn check(
         problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await);
         problems.retain(|problem| problem.field == field);
     }
-    page(&FieldErrorFragment {
-        id: element_id(&field),
-        error: problems
-            .into_iter()
-            .next()
-            .map(|problem| problem.message)
-            .unwrap_or_default(),
-    })
+    page(
+        shell.locale,
+        &FieldErrorFragment {
+            id: element_id(&field),
+            error: problems
+                .into_iter()
+                .next()
+                .map(|problem| problem.message)
+                .unwrap_or_default(),
+        },
+    )
 }
 
 /// One a field: several steps may object to the same answer, and the shortest of them says it most plainly.
 fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
-    problems.sort_by_key(|problem| problem.message.len());
+    problems.sort_by_key(|problem| problem.message.to_string().len());
     let mut errors: Vec<FieldError> = Vec::new();
     for problem in problems {
         let field = problem.field.unwrap_or_default();
@@ -258,7 +270,7 @@ fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
 }
 
 /// The summary above a form: each problem leads to its field, where the page has it.
-fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)> {
+fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, Text)> {
     problems
         .iter()
         .map(|problem| {
@@ -266,10 +278,13 @@ fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)
             match field {
                 Some(field) => (
                     format!("#{}", element_id(&problem.field)),
-                    format!("{}: {}", field.label, problem.message),
+                    Text::about(field.label.as_str(), problem.message.clone()),
                 ),
                 None if problem.field.is_empty() => (String::new(), problem.message.clone()),
-                None => (String::new(), format!("{}: {}", problem.field, problem.message)),
+                None => (
+                    String::new(),
+                    Text::about(problem.field.as_str(), problem.message.clone()),
+                ),
             }
         })
         .collect()
@@ -296,19 +311,22 @@ async fn show_page(
         let fields: Vec<&str> = current.fields().map(|field| field.path.as_str()).collect();
         carried.push(("_fields".to_owned(), fields.join(" ")));
     }
-    let response = page(&FormPage {
-        shell,
-        head: draft.head(),
-        number: at + 1,
-        count,
-        title: current.title.clone(),
-        description: current.description.clone().unwrap_or_default(),
-        lines: lines(&current, &sent(&draft.pairs), problems, &entities),
-        summary: summary(Some(&current), problems),
-        carried,
-        makes: makes(&draft.template.steps, draft.values()),
-        conditional: current.conditional,
-    })?;
+    let response = page(
+        shell.locale,
+        &FormPage {
+            shell,
+            head: draft.head(),
+            number: at + 1,
+            count,
+            title: current.title.clone(),
+            description: current.description.clone().unwrap_or_default(),
+            lines: lines(&current, &sent(&draft.pairs), problems, &entities),
+            summary: summary(Some(&current), problems),
+            carried,
+            makes: makes(&draft.template.steps, draft.values()),
+            conditional: current.conditional,
+        },
+    )?;
     Ok((status, response).into_response())
 }
 
@@ -361,21 +379,24 @@ fn show_review(
     let task = own(&draft.pairs, "_task")
         .and_then(|text| text.parse().ok())
         .unwrap_or_else(|| new_id(scaffolder.clock()));
-    let response = page(&ReviewPage {
-        shell,
-        head: draft.head(),
-        sections: pages
-            .iter()
-            .map(|page| (page.title.clone(), answers(page, draft.values())))
-            .collect(),
-        secrets,
-        summary: summary(None, problems),
-        carried: draft.carried(None),
-        makes: makes(&draft.template.steps, draft.values()),
-        last: count.saturating_sub(1),
-        count,
-        task,
-        steps: draft.template.steps.len(),
-    })?;
+    let response = page(
+        shell.locale,
+        &ReviewPage {
+            shell,
+            head: draft.head(),
+            sections: pages
+                .iter()
+                .map(|page| (page.title.clone(), answers(page, draft.values())))
+                .collect(),
+            secrets,
+            summary: summary(None, problems),
+            carried: draft.carried(None),
+            makes: makes(&draft.template.steps, draft.values()),
+            last: count.saturating_sub(1),
+            count,
+            task,
+            steps: draft.template.steps.len(),
+        },
+    )?;
     Ok((status, response).into_response())
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::control::control;
+use crate::language::Text;
 
 /// A line of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +43,7 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     pub value: Value,
-    pub label: String,
+    pub label: Text,
 }
 
 /// How a field is filled in, and what type its answer has.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::task_id;
 use super::view::{Line, StepView, TaskView};
 use crate::auth::Caller;
+use crate::language::{Locale, filters};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::api::last_seen;
 use crate::scaffolder::model::{Event, EventKind};
@@ -66,9 +67,9 @@ pub async fn stream(
     let mut first = Vec::new();
     if !resumed && view.last_event > after {
         after = view.last_event;
-        first.push(frame("steps", &Steps { view: &view })?.id(after.to_string()));
+        first.push(frame(shell.locale, "steps", &Steps { view: &view })?.id(after.to_string()));
     }
-    first.extend(around(&view)?);
+    first.extend(around(shell.locale, &view)?);
     let first = futures::stream::iter(first.into_iter().map(Ok::<_, Infallible>));
     let rest = changes(
         Live {
@@ -120,6 +121,7 @@ impl Live {
             let name = position.map_or("task-line".to_owned(), |position| format!("log-{position}"));
             frames.push(
                 frame(
+                    self.shell.locale,
                     &name,
                     &LogLine {
                         line: &Line::new(event),
@@ -140,12 +142,14 @@ impl Live {
         let view = self.scaffolder.view_of(task, &known, shell.now).await?;
         let position = self.position(event).await?;
         let step = view.steps.iter().find(|step| Some(step.position) == position);
-        frames.extend(around(&view)?);
+        frames.extend(around(shell.locale, &view)?);
         match step {
             // The completion of an ended task is given again to those who have it.
             _ if event.id <= after => {}
-            Some(step) => frames.push(frame(&format!("step-{}", step.position), &Step { step })?.id(numbered)),
-            None => frames.push(frame("steps", &Steps { view: &view })?.id(numbered)),
+            Some(step) => {
+                frames.push(frame(shell.locale, &format!("step-{}", step.position), &Step { step })?.id(numbered))
+            }
+            None => frames.push(frame(shell.locale, "steps", &Steps { view: &view })?.id(numbered)),
         }
         if event.kind == EventKind::Completion {
             frames.push(Frame::default().event("end").data("end"));
@@ -163,15 +167,17 @@ impl Live {
 }
 
 /// What stands around the steps.
-fn around(view: &TaskView) -> Result<Vec<Frame>, Error> {
+fn around(locale: Locale, view: &TaskView) -> Result<Vec<Frame>, Error> {
     Ok(vec![
-        frame("facts", &Facts { view })?,
-        frame("actions", &Actions { view })?,
-        Frame::default().event("summary").data(&view.summary),
-        frame("result", &Outcome { view })?,
+        frame(locale, "facts", &Facts { view })?,
+        frame(locale, "actions", &Actions { view })?,
+        Frame::default().event("summary").data(locale.say(&view.summary)),
+        frame(locale, "result", &Outcome { view })?,
     ])
 }
 
-fn frame(name: &str, fragment: &impl Template) -> Result<Frame, Error> {
-    Ok(Frame::default().event(name).data(fragment.render()?.replace('\r', "")))
+fn frame(locale: Locale, name: &str, fragment: &impl Template) -> Result<Frame, Error> {
+    Ok(Frame::default()
+        .event(name)
+        .data(locale.render(fragment)?.replace('\r', "")))
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 use super::{Action, ActionError, Context, Example, InputProblem};
+use crate::language::text;
 use crate::scaffolder::model::{EffectKind, iso};
 use crate::scaffolder::queries::WriteError;
 use crate::scaffolder::{Author, Outside};
@@ -183,13 +184,13 @@ impl Action for PublishGitea {
             Ok(target) => target,
             // While the name is still empty there is nothing to say.
             Err(ScmError::InvalidUrl { .. }) if repo_url.ends_with('=') => return Vec::new(),
-            Err(error) => return problem(error.to_string()),
+            Err(error) => return problem(error.to_string().into()),
         };
         match target.forge.repository(&target.repository).await {
-            Ok(_) => problem(format!(
-                "The name is taken: there is a repository {} on {} already. Choose another.",
-                target.name(),
-                target.repository.forge
+            Ok(_) => problem(text!(
+                "The name is taken: there is a repository {repository} on {forge} already. Choose another.",
+                repository = target.name(),
+                forge = target.repository.forge
             )),
             Err(_) => Vec::new(),
         }
