@@ -7,6 +7,7 @@ mod accessibility;
 mod chromium;
 mod complaints;
 mod live;
+mod reader;
 mod states;
 mod story;
 mod window;

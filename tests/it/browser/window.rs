@@ -97,11 +97,15 @@ impl Window {
     pub async fn wear(&mut self, look: Look) {
         self.look = look;
         self.size(look, look.height).await;
-        let scheme = if look.dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.command("Emulation.setEmulatedMedia", media).await;
+        self.wear_media().await;
         self.command("Emulation.setTouchEmulationEnabled", json!({"enabled": look.phone}))
             .await;
+    }
+
+    async fn wear_media(&self) {
+        let scheme = if self.look.dark { "dark" } else { "light" };
+        let media = json!({"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.command("Emulation.setEmulatedMedia", media).await;
     }
 
     async fn size(&self, look: Look, height: u32) {
@@ -236,6 +240,41 @@ impl Window {
         );
         self.is(&focus).await;
         self.command("Input.insertText", json!({"text": text})).await;
+    }
+
+    /// Presses a key: one character, or a name (`Escape`, `Tab`).
+    pub async fn press(&self, key: &str) {
+        let (text, code) = match key {
+            "Escape" => (None, 27),
+            "Tab" => (None, 9),
+            character => (Some(character), 0),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code});
+            if let Some(text) = text.filter(|_| kind == "keyDown") {
+                event["text"] = text.into();
+            }
+            self.command("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// How the page looks on paper, as a picture; nothing on it may be cut off, and nothing can be pressed there.
+    pub async fn print(&self, name: &str) {
+        self.command("Emulation.setEmulatedMedia", json!({"media": "print"}))
+            .await;
+        let seen = self
+            .value(
+                "[...document.querySelectorAll('.nav, .bar, .btn, button, input, .tabs')]
+                   .filter((e) => e.checkVisibility()).map((e) => e.outerHTML.slice(0, 120))
+                 .concat([...document.querySelectorAll('main *')]
+                   .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 &&
+                           getComputedStyle(e).overflowX !== 'visible' && !e.closest('.sr'))
+                   .map((e) => 'cut: ' + e.outerHTML.slice(0, 120)))",
+            )
+            .await;
+        self.picture(&format!("print-{name}")).await;
+        self.wear_media().await;
+        assert_eq!(seen, json!([]), "on paper, {name}");
     }
 
     /// The whole page as a picture in `target/pictures`.
