@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -15,7 +15,9 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument;
@@ -82,6 +84,13 @@ impl Frame {
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(csrf)
             .layer(middleware::from_fn_with_state(self, serve))
+            // What programs read is packed quickly: they are near, and making it small would take longer than making it.
+            .layer(
+                CompressionLayer::new()
+                    .quality(CompressionLevel::Fastest)
+                    .compress_when(DefaultPredicate::new().and(is_json)),
+            )
+            // Outer: it leaves alone what is packed already.
             .layer(CompressionLayer::new())
     }
 
@@ -107,6 +116,11 @@ impl Frame {
              font-src 'self'; connect-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
         )
     }
+}
+
+fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 async fn require_caller(State(frame): State<Frame>, request: Request, next: Next) -> Response {
