@@ -73,10 +73,9 @@ impl Catalog {
                 "Only who registered its location, or an administrator, may remove an entity.".to_owned(),
             ));
         }
-        let mut transaction = self.db().begin().await?;
-        queries::entities::delete(&mut transaction, location.id, std::slice::from_ref(&reference)).await?;
-        super::live::announce(&mut transaction, vec![reference]).await?;
-        transaction.commit().await?;
+        let mut write = self.begin_write().await?;
+        write.remove(location.id, Some(&[reference])).await?;
+        write.commit().await?;
         queries::locations::set_due(self.db(), location.id, self.clock().now()).await?;
         self.wake().await
     }

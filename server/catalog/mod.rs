@@ -13,6 +13,7 @@ mod ancestry;
 mod api;
 mod cards;
 mod discovery;
+mod document;
 mod entity;
 mod envelope;
 mod facets;
@@ -30,6 +31,7 @@ mod state;
 mod statuses;
 mod store;
 mod validate;
+mod write;
 mod yaml;
 
 #[cfg(test)]
@@ -68,6 +70,7 @@ pub struct Catalog(Arc<Inner>);
 
 struct Inner {
     db: PgPool,
+    reads: queries::reads::Reads,
     clock: Clock,
     sources: Arc<dyn Sources>,
     rules: Rules,
@@ -144,6 +147,7 @@ impl Catalog {
     ) -> Self {
         Self(Arc::new(Inner {
             news: live::News::new(new_id(&clock)),
+            reads: queries::reads::Reads::new(&db),
             db,
             clock,
             sources,
@@ -185,10 +189,13 @@ impl Catalog {
     /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
     pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
         let mut query = queries::search::Query::of(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec())));
-        let total = queries::search::count(self.db(), &query).await?;
+        let mut reader = self.reads().reader().await?;
+        let total = queries::search::total(self.reads(), &mut reader, &query).await?;
         query.limit = Some(limit);
-        let found = queries::search::page(self.db(), &query).await?;
-        Ok((found.into_iter().map(|found| found.entity).collect(), total))
+        let found = queries::search::page(self.reads(), &mut reader, &query, Some(total)).await?;
+        reader.keep();
+        let entities = found.iter().map(|found| found.row.entity());
+        Ok((entities.collect::<Result<_, _>>()?, total))
     }
 
     /// Every location with the state of its last read, those with problems first.
@@ -225,6 +232,10 @@ impl Catalog {
 
     fn db(&self) -> &PgPool {
         &self.0.db
+    }
+
+    fn reads(&self) -> &queries::reads::Reads {
+        &self.0.reads
     }
 
     fn clock(&self) -> &Clock {

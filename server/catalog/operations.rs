@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::people::IDENTITY;
 use super::read::{self, Problem};
 use super::store::Rival;
-use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, live, queries};
+use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, queries};
 use crate::auth::Caller;
 use crate::ids::new_id;
 use crate::scm::{Repository, ScmError};
@@ -118,9 +118,9 @@ impl Catalog {
             },
             entities: outcome
                 .entities
-                .into_iter()
-                .map(|entity| Entity { body: entity.body })
-                .collect(),
+                .iter()
+                .map(|entity| entity.body.value().map(|body| Entity { body }))
+                .collect::<Result<_, _>>()?,
             existed: existing.is_some(),
             problems: Vec::new(),
         })
@@ -232,10 +232,10 @@ impl Catalog {
 
     /// Deletes a location and its entities, whoever asks for it.
     pub(super) async fn forget(&self, id: Uuid) -> Result<(), CatalogError> {
-        let mut transaction = self.db().begin().await?;
-        let refs = queries::locations::delete(&mut transaction, id).await?;
-        live::announce(&mut transaction, refs.clone()).await?;
-        transaction.commit().await?;
+        let mut write = self.begin_write().await?;
+        let refs = write.remove(id, None).await?;
+        queries::locations::delete(write.db(), id).await?;
+        write.commit().await?;
         self.free(&refs).await
     }
 

@@ -191,17 +191,16 @@ impl Catalog {
         };
         let (mut ids, mut freed) = (Vec::new(), Vec::new());
         for location in queries::locations::list(self.db()).await? {
-            let mut transaction = self.db().begin().await?;
             if wanted(&location) {
                 // Due later than the first read, which follows at once and sets the time anew.
-                queries::locations::set_configured(&mut transaction, location.id, now + LEASE).await?;
+                queries::locations::set_configured(self.db(), location.id, now + LEASE).await?;
                 ids.push(location.id);
             } else if location.configured && !self.is_provided(&location) {
-                let refs = queries::locations::delete(&mut transaction, location.id).await?;
-                live::announce(&mut transaction, refs.clone()).await?;
-                freed.extend(refs);
+                let mut write = self.begin_write().await?;
+                freed.extend(write.remove(location.id, None).await?);
+                queries::locations::delete(write.db(), location.id).await?;
+                write.commit().await?;
             }
-            transaction.commit().await?;
         }
         queries::locations::wake_claims(self.db(), &freed, now).await?;
         Ok(ids)

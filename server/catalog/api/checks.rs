@@ -168,8 +168,8 @@ pub async fn pending(
     // Nobody owns a location.
     states.retain(|state| state.checked_at.is_none() && parameters.one("owner").is_none());
     let entities = states.iter().map(|state| {
-        let entity = location_entity(&state.kind, &state.target);
-        unprocessed(state, &entity.entity_ref.to_string(), entity.body)
+        let (entity_ref, body) = location_entity(&state.kind, &state.target);
+        unprocessed(state, &entity_ref.to_string(), body)
     });
     Ok(Json(Unprocessed {
         kind: "pending",

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::wire::{FacetCount, Facets};
 use super::{FILTER, filter_of};
-use crate::catalog::queries::search;
-use crate::catalog::{Catalog, Filter};
+use crate::catalog::{Catalog, Filter, queries};
 use crate::web::openapi::{Form, Parameter, Parameters};
 use crate::web::{Error, Json, SignedIn};
 
@@ -58,8 +57,11 @@ async fn answer(catalog: &Catalog, keys: Vec<String>, filter: &Filter) -> Result
     }
     let mut facets = std::collections::BTreeMap::new();
     for key in keys {
-        let counts = search::facet(catalog.db(), filter, &key).await?;
-        let counts = counts.into_iter().map(|(value, count)| FacetCount { value, count });
+        let counts = queries::facets::facet(catalog.reads(), filter, &key).await?;
+        let counts = counts.iter().map(|(value, count)| FacetCount {
+            value: value.clone(),
+            count: *count,
+        });
         facets.insert(key, counts.collect());
     }
     Ok(Json(Facets { facets }))

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::asked::Asked;
 use super::{Pages, icon, plural};
-use crate::catalog::queries::search::{self, Column};
+use crate::catalog::queries::list::{self, Column};
+use crate::catalog::queries::search;
 use crate::catalog::{Entity, EntityRef, Filter};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
@@ -106,9 +107,9 @@ pub async fn list(
     query.order = vec![asked.order()];
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
-    let (found, total) = search::list_rows(db, &query, &words).await?;
+    let (found, total) = list::list_rows(db, &query, &words).await?;
 
-    let kinds = search::column_counts(db, &without_kind, &words, Column::Kind, 20).await?;
+    let kinds = list::column_counts(db, &without_kind, &words, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
         && asked.filters(&owners).is_empty()
@@ -229,7 +230,7 @@ async fn choices(
     words: &[String],
     column: Column,
 ) -> Result<Vec<Choice>, Error> {
-    let counts = search::column_counts(pages.catalog.db(), filter, words, column, VALUES).await?;
+    let counts = list::column_counts(pages.catalog.db(), filter, words, column, VALUES).await?;
     Ok(counts
         .into_iter()
         .map(|(value, count)| {

@@ -2,6 +2,7 @@
 //! checks, relations. What cannot be read or is wrong becomes a [`Problem`]; the rest loads.
 
 mod annotate;
+mod packed;
 mod source;
 mod substitute;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use annotate::{is_web_address, location_entity, parse_location, web_target};
+pub use packed::{Body, End};
 pub use source::{Checked, MAX_TREE_BYTES, Sources, head};
 
 use super::envelope::{self, FieldFault};
@@ -72,8 +74,8 @@ impl std::fmt::Display for Problem {
 #[derive(Debug, Clone)]
 pub struct ReadEntity {
     pub entity_ref: EntityRef,
-    pub body: Value,
-    pub relations: Vec<Relation>,
+    pub body: Body,
+    pub relations: Vec<End>,
     /// `<type>:<target>` of its file.
     pub source: String,
 }
@@ -359,9 +361,9 @@ impl Reader<'_> {
         }
         self.seen.insert(entity_ref.clone(), place.target.to_owned());
         self.outcome.entities.push(ReadEntity {
+            body: Body::of(&value),
+            relations: End::all(&entity_ref, &relations),
             entity_ref,
-            body: value,
-            relations,
             source: format!("{}:{}", place.kind, place.target),
         });
         Ok(())
@@ -450,7 +452,7 @@ impl Place<'_> {
 
 /// Ref of the entity that stands for a registered location.
 pub fn location_ref(kind: &str, target: &str) -> EntityRef {
-    location_entity(kind, target).entity_ref
+    location_entity(kind, target).0
 }
 
 /// The ref of a document, where kind and name can be read.

@@ -33,11 +33,12 @@ async fn find(catalog: &Catalog, reference: &str) -> Option<Entity> {
 
 async fn matching(catalog: &Catalog, key: &str, value: &str) -> Vec<String> {
     let query = queries::search::Query::of(Filter::key_value(key, value));
-    let found = queries::search::page(catalog.db(), &query).await.unwrap();
-    found
-        .into_iter()
-        .map(|found| found.entity.entity_ref().to_string())
-        .collect()
+    let mut reader = catalog.reads().reader().await.unwrap();
+    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
+        .await
+        .unwrap();
+    reader.keep();
+    found.into_iter().map(|found| found.row.entity_ref).collect()
 }
 
 #[sqlx::test]

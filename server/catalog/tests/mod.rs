@@ -3,6 +3,7 @@
 pub mod forge;
 mod http;
 mod ingestion;
+mod kept;
 mod lifecycle;
 mod model;
 
@@ -64,10 +65,14 @@ fn location(name: &str, targets: &[&str]) -> String {
 
 async fn refs(catalog: &Catalog) -> Vec<String> {
     let query = queries::search::Query::of(Filter::everything());
-    let found = queries::search::page(catalog.db(), &query).await.unwrap();
+    let mut reader = catalog.reads().reader().await.unwrap();
+    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
+        .await
+        .unwrap();
+    reader.keep();
     found
         .into_iter()
-        .map(|found| found.entity.entity_ref().to_string())
+        .map(|found| found.row.entity_ref)
         .filter(|reference| !reference.contains("/generated-"))
         .collect()
 }
