@@ -38,6 +38,9 @@ pub struct Account {
     password: Option<(String, String)>,
     /// Access tokens.
     pub tokens: Vec<Token>,
+    /// Webhooks for all of its repositories.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
     /// When it was made.
     pub created: DateTime<Utc>,
 }
@@ -267,6 +270,7 @@ impl Contents {
             members,
             password: password.map(salted),
             tokens: Vec::new(),
+            hooks: Vec::new(),
             created: Utc::now(),
         };
         Some(self.accounts.entry(key).or_insert(account))

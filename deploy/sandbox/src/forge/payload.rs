@@ -248,6 +248,17 @@ pub async fn of_refs(
     Ok(events)
 }
 
+/// A repository that was `created` or `deleted`.
+pub async fn of_repository(forge: &Forge, repository: &Repository, action: &str) -> Event {
+    let seen = forge.repository(repository, Permission::Admin).await;
+    let owner = forge.user_named(&repository.owner);
+    Event {
+        name: "repository",
+        branch: None,
+        payload: json!({ "action": action, "repository": seen, "organization": owner, "sender": owner }),
+    }
+}
+
 /// The body of a `push`; an empty `before` stands for a new ref.
 pub async fn push(
     forge: &Forge,

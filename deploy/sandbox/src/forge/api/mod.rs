@@ -70,6 +70,11 @@ pub fn routes() -> Router<Forge> {
         .route("/user", get(users::myself))
         .route("/user/repos", get(repositories::mine).post(repositories::create_mine))
         .route("/user/orgs", get(users::my_organisations))
+        .route("/user/hooks", get(hooks::list).post(hooks::create))
+        .route(
+            "/user/hooks/{id}",
+            get(hooks::show).patch(hooks::update).delete(hooks::delete),
+        )
         .route("/users/{user}", get(users::show))
         .route("/users/{user}/repos", get(repositories::of_owner))
         .route("/users/{user}/tokens", get(users::tokens).post(users::create_token))
@@ -81,6 +86,11 @@ pub fn routes() -> Router<Forge> {
         .route(
             "/orgs/{owner}",
             get(users::organisation).delete(users::delete_organisation),
+        )
+        .route("/orgs/{owner}/hooks", get(hooks::list).post(hooks::create))
+        .route(
+            "/orgs/{owner}/hooks/{id}",
+            get(hooks::show).patch(hooks::update).delete(hooks::delete),
         )
         .route(
             "/orgs/{owner}/repos",

@@ -298,7 +298,7 @@ async fn tell(forge: &Forge, seen: &Seen, action: &str, pull: &Pull, body: &Valu
     forge
         .inner
         .contents
-        .update(|contents| webhooks::order(contents, seen.repository.id, &[event]))?;
+        .update(|contents| webhooks::order(contents, &seen.repository, &[event]))?;
     forge.inner.deliveries.notify_one();
     Ok(())
 }

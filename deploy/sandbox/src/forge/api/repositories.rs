@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Input, Paging, counted};
-use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal};
 use crate::forge::commits::{self, Change, Note};
 use crate::forge::model::{Account, Permission, Repository};
 use crate::forge::names::{is_name, is_ref_name};
+use crate::forge::{Forge, payload, webhooks};
 
 #[derive(Debug, Deserialize)]
 pub struct NewRepository {
@@ -297,10 +297,12 @@ pub async fn delete(
 ) -> Answer<StatusCode> {
     let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
     let _lock = forge.lock(seen.repository.id).await;
-    forge
-        .inner
-        .contents
-        .update(|contents| contents.repositories.remove(&seen.repository.id))?;
+    let event = payload::of_repository(&forge, &seen.repository, "deleted").await;
+    forge.inner.contents.update(|contents| {
+        contents.repositories.remove(&seen.repository.id);
+        webhooks::order(contents, &seen.repository, &[event]);
+    })?;
+    forge.inner.deliveries.notify_one();
     if let Err(error) = tokio::fs::remove_dir_all(seen.git.folder()).await {
         tracing::warn!(%error, folder = %seen.git.folder().display(), "the folder of a deleted repository stays");
     }
