@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::read::{Previous, Reading, location_ref};
+use super::read::{Previous, Reading, Snapshots, location_ref};
 use super::{Catalog, CatalogError, Entity, EntityRef, queries};
 use crate::auth::Caller;
 
@@ -20,7 +20,8 @@ impl Catalog {
             .filter(|one| one.entity_ref.kind == "location")
             .collect();
         let top = location_ref(&state.kind, &state.target);
-        let reading = Reading::new(self.sources(), None);
+        let snapshots = Snapshots::default();
+        let reading = Reading::new(self.sources(), &snapshots, None);
         let parents = |entity: &EntityRef, source: &str| -> Vec<String> {
             if *entity == top {
                 return Vec::new();

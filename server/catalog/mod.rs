@@ -22,6 +22,7 @@ mod live;
 mod operations;
 mod pages;
 mod people;
+mod polling;
 mod queries;
 mod read;
 mod refresh;
@@ -49,18 +50,19 @@ pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, R
 pub use state::{Location, LocationState, Registered};
 pub use store::Rival;
 pub use validate::{Validation, validate_files};
-pub use yaml::documents as yaml_documents;
+pub use yaml::{documents as yaml_documents, text as yaml_text};
 
 use crate::clock::Clock;
 use crate::ids::new_id;
-use crate::scm::{Repository, ScmError};
+use crate::scm::{Repository, ScmError, Watched};
 use crate::web;
 
 /// The annotation of entities whose source has disappeared.
 const ORPHAN: &str = "backstage.io/orphan";
 
-/// Told of each repository that a location touches for the first time.
-pub type OnRepository = Arc<dyn Fn(Repository) + Send + Sync>;
+/// Told of each repository that a location touches for the first time, and of owners whose repositories are looked
+/// through.
+pub type OnMeeting = Arc<dyn Fn(Watched) + Send + Sync>;
 
 /// The catalog's operations. Cheap to clone.
 #[derive(Clone)]
@@ -72,8 +74,10 @@ struct Inner {
     sources: Arc<dyn Sources>,
     rules: Rules,
     config: CatalogConfig,
-    on_repository: Option<OnRepository>,
+    on_meeting: Option<OnMeeting>,
     news: live::News,
+    pauses: polling::Pauses,
+    bare: discovery::Bare,
     wake: Notify,
     ready: watch::Sender<bool>,
 }
@@ -134,13 +138,13 @@ impl From<FilterError> for web::Error {
 
 impl Catalog {
     /// A catalog over a database and the configured forges. Nothing is read until [`run`] runs or somebody
-    /// registers a location. `on_repository` must return at once.
+    /// registers a location. `on_meeting` must return at once.
     pub fn new(
         db: PgPool,
         clock: Clock,
         sources: Arc<dyn Sources>,
         config: CatalogConfig,
-        on_repository: Option<OnRepository>,
+        on_meeting: Option<OnMeeting>,
     ) -> Self {
         Self(Arc::new(Inner {
             news: live::News::new(new_id(&clock)),
@@ -149,7 +153,9 @@ impl Catalog {
             sources,
             rules: Rules::new(&config),
             config,
-            on_repository,
+            on_meeting,
+            pauses: polling::Pauses::default(),
+            bare: discovery::Bare::default(),
             wake: Notify::new(),
             ready: watch::Sender::new(false),
         }))
@@ -243,6 +249,14 @@ impl Catalog {
         &self.0.config
     }
 
+    fn bare(&self) -> &discovery::Bare {
+        &self.0.bare
+    }
+
+    fn pauses(&self) -> &polling::Pauses {
+        &self.0.pauses
+    }
+
     fn news(&self) -> &live::News {
         &self.0.news
     }
@@ -253,8 +267,12 @@ impl Catalog {
     }
 
     fn tell_repository(&self, repository: Repository) {
-        if let Some(tell) = &self.0.on_repository {
-            tell(repository);
+        self.tell(Watched::Repository(repository));
+    }
+
+    fn tell(&self, met: Watched) {
+        if let Some(tell) = &self.0.on_meeting {
+            tell(met);
         }
     }
 

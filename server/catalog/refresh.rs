@@ -63,21 +63,17 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
     }
 }
 
-/// Looks through a provider's repositories now and again.
+/// Looks through a provider's repositories now and again, where no other replica does.
 async fn scan(catalog: &Catalog, discovery: &Discovery, stop: &CancellationToken) {
     loop {
-        match catalog.discover(discovery).await {
-            Ok(found) => tracing::info!(
-                provider = discovery.id,
-                repositories = found.repositories,
-                locations = found.locations,
-                "the repositories of a provider were looked through"
-            ),
+        let wait = match catalog.scan_due(discovery).await {
+            Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!(provider = discovery.id, %error, "the repositories of a provider cannot be looked through");
+                tracing::error!(provider = discovery.id, %error, "the database does not tell when to scan; trying again");
+                Duration::from_secs(2)
             }
-        }
-        if pause(stop, discovery.frequency).await {
+        };
+        if pause(stop, wait.clamp(Duration::from_millis(200), LONGEST_SLEEP)).await {
             return;
         }
     }
@@ -122,7 +118,7 @@ async fn work(catalog: &Catalog, stop: &CancellationToken) {
 }
 
 async fn read(catalog: &Catalog, id: Uuid) {
-    match catalog.read_location(id, false).await {
+    match catalog.poll(id).await {
         Ok(report) if report.problems.is_empty() => {}
         Ok(report) => tracing::warn!(
             location = %id,

@@ -25,13 +25,13 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod vault;
-mod yaml;
 
 pub use engine::run_worker;
 pub use operations::{Problem, StartError};
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 pub use tasks::RecentTasks;
 
+use crate::catalog::yaml_text as yaml;
 use crate::clock::Clock;
 use vault::Vault;
 

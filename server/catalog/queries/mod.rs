@@ -2,4 +2,5 @@
 
 pub mod entities;
 pub mod locations;
+pub mod polling;
 pub mod search;

@@ -9,19 +9,19 @@ use super::*;
 use crate::auth::Caller;
 use crate::web::testing;
 
-struct Client {
-    catalog: Catalog,
-    caller: Option<Caller>,
+pub struct Client {
+    pub catalog: Catalog,
+    pub caller: Option<Caller>,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: axum::http::HeaderMap,
-    text: String,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: axum::http::HeaderMap,
+    pub text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
     }
 
@@ -36,7 +36,7 @@ impl Answer {
 }
 
 impl Client {
-    async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
         let router = router(self.catalog.clone(), vec![Arc::new(Card)], vec![Arc::new(NameLength)]);
         let router = testing::frame(self.caller.clone()).around(axum::Router::new(), router);
         let request = Request::builder()
@@ -55,11 +55,11 @@ impl Client {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "application/json", String::new()).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, "application/json", body.to_string()).await
     }
 

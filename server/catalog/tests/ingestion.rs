@@ -454,6 +454,44 @@ async fn hostile_files_are_refused_and_store_nothing(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn names_and_kinds_that_differ_in_case_are_one_entity(db: PgPool) {
+    let forge = MemoryForge::default();
+    forge.write(
+        "a/demo",
+        "c.yaml",
+        &[component("Demo", ""), component("demo", ""), component("other", "")].join("---\n"),
+    );
+    forge.write("b/demo", "c.yaml", &component("DEMO", ""));
+    let catalog = catalog(&db, &forge);
+    let first = catalog.register("a", &url("a/demo", "c.yaml")).await.unwrap();
+    assert_eq!(
+        refs(&catalog).await,
+        ["component:default/demo", "component:default/other"]
+    );
+    assert!(
+        first.problems[0].message.contains("described a second time"),
+        "{}",
+        first.problems[0]
+    );
+    let second = catalog.register("b", &url("b/demo", "c.yaml")).await.unwrap();
+    assert!(
+        second.problems[0].message.contains("exists already"),
+        "{}",
+        second.problems[0]
+    );
+    assert_eq!(
+        find_name(&catalog, "component:default/DEMO").await,
+        "Demo",
+        "the first keeps it, as it is written"
+    );
+}
+
+async fn find_name(catalog: &Catalog, reference: &str) -> String {
+    let reference = EntityRef::parse(reference, None, None).unwrap();
+    catalog.find(&reference).await.unwrap().unwrap().name().to_owned()
+}
+
+#[sqlx::test]
 async fn ten_thousand_documents_are_stored(db: PgPool) {
     let forge = MemoryForge::default();
     let many: Vec<String> = (0..10_000).map(|n| component(&format!("c{n}"), "")).collect();

@@ -1,17 +1,40 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
+mod bundle;
+mod discovery;
 pub mod forge;
 mod http;
 mod ingestion;
 mod lifecycle;
 mod model;
+mod polling;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use super::*;
 use forge::MemoryForge;
+
+/// A clock that the test moves.
+#[derive(Clone)]
+pub struct Hand(Arc<Mutex<DateTime<Utc>>>);
+
+impl Hand {
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Clock::system().now())))
+    }
+
+    pub fn clock(&self) -> Clock {
+        let now = self.0.clone();
+        Clock::from_fn(move || *now.lock().unwrap())
+    }
+
+    pub fn pass(&self, time: TimeDelta) {
+        *self.0.lock().unwrap() += time;
+    }
+}
 
 /// A catalog in which locations may define every kind.
 pub fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {

@@ -13,6 +13,7 @@ pub struct Repository {
     #[serde(default)]
     pub empty: bool,
     pub created_at: DateTime<Utc>,
+    pub updated_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub permissions: Option<Permissions>,
 }
@@ -76,7 +77,7 @@ pub struct CreateHook<'a> {
     pub kind: &'a str,
     pub active: bool,
     pub branch_filter: &'a str,
-    pub events: [&'a str; 3],
+    pub events: &'a [&'a str],
     pub config: HookConfig<'a>,
 }
 

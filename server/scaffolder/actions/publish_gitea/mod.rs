@@ -418,6 +418,7 @@ mod tests {
             default_branch: "main".to_owned(),
             empty,
             created_at: free_at + chrono::Duration::minutes(minutes),
+            updated_at: free_at,
             may_administer: true,
         };
         for (empty, minutes, ours) in [(true, 0, true), (true, 5, true), (true, -60, false), (false, 5, false)] {

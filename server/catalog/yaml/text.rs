@@ -1,11 +1,9 @@
-//! YAML for actions: texts in, values out, and back in the style of the npm package `yaml`, which Backstage's
-//! actions write with. Long lines are not folded: that changes nothing for a reader.
+//! Whole texts of YAML: values out of them, and back in the style of the npm package `yaml`, which Backstage writes
+//! with. Long lines are not folded: that changes nothing for a reader.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::catalog;
 
 /// Deeper values are refused rather than overflow the stack.
 const DEPTH: usize = 100;
@@ -44,7 +42,7 @@ impl Default for Style {
 
 /// Every document of a text.
 pub fn read_all(text: &str) -> Result<Vec<Value>, String> {
-    catalog::yaml_documents(text)
+    super::documents(text)
         .into_iter()
         .map(|document| {
             document.value.map_err(|fault| match (fault.line, fault.column) {
@@ -296,7 +294,7 @@ mod tests {
     /// Value and what npm `yaml` 2 writes for it.
     #[test]
     fn values_are_written_as_the_npm_package_writes_them() {
-        for line in include_str!("yaml_oracle.jsonl").lines() {
+        for line in include_str!("text_oracle.jsonl").lines() {
             let probe: Value = serde_json::from_str(line).unwrap();
             let written = write(&probe["value"], &Style::default()).unwrap();
             assert_eq!(written, probe["text"].as_str().unwrap(), "{line}");

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+pub mod text;
+
 /// Documents read from one file at most: more are refused rather than stored by the million.
 pub const MAX_DOCUMENTS: usize = 20_000;
 
