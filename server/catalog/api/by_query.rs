@@ -118,7 +118,8 @@ pub struct QueryBody {
     total_items: Option<String>,
 }
 
-fn everything() -> Value {
+/// The predicate where none is given.
+pub fn everything() -> Value {
     json!({})
 }
 

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::by_query::everything;
 use super::wire::{FacetCount, Facets};
 use super::{FILTER, filter_of};
 use crate::catalog::queries::search;
@@ -35,7 +36,8 @@ pub async fn count(
 pub struct FacetsBody {
     facets: Vec<String>,
     /// A predicate.
-    query: Option<Value>,
+    #[serde(default = "everything")]
+    query: Value,
 }
 
 /// `POST /entity-facets`.
@@ -44,10 +46,7 @@ pub async fn count_by_body(
     SignedIn(_): SignedIn,
     Json(body): Json<FacetsBody>,
 ) -> Result<Json<Facets>, Error> {
-    let filter = match &body.query {
-        Some(query) => Filter::from_predicate(query)?,
-        None => Filter::everything(),
-    };
+    let filter = Filter::from_predicate(&body.query)?;
     let keys = body.facets.into_iter().filter(|key| !key.is_empty()).collect();
     answer(&catalog, keys, &filter).await
 }

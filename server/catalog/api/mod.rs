@@ -226,6 +226,7 @@ fn operations() -> Vec<Operation<Catalog>> {
             post(checks::validate),
         )
         .takes::<checks::ValidateBody>()
-        .answers_nothing(200),
+        .answers_nothing(200)
+        .refuses::<Refusal>(400),
     ]
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::catalog::read::location_ref;
 use crate::catalog::{Entity, Location};
+use crate::web::openapi::Failure;
 
 /// An entity, or what `fields` left of it.
 #[derive(Debug, Serialize)]
@@ -207,6 +208,15 @@ pub struct GeneratedEntity {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Faults {
     pub errors: Vec<NamedError>,
+}
+
+/// What a check answers with 400: faults of the entity, or a fault of the question.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub enum Refusal {
+    Entity(Faults),
+    Question(Failure),
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -1,6 +1,8 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
+mod answers;
 mod bundle;
+mod described;
 mod discovery;
 pub mod forge;
 mod http;
@@ -8,6 +10,7 @@ mod ingestion;
 mod lifecycle;
 mod model;
 mod polling;
+mod recorded;
 
 use std::sync::{Arc, Mutex};
 
