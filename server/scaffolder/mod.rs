@@ -54,6 +54,8 @@ struct Inner {
     settings: Arc<Settings>,
     actions: actions::Registry,
     vault: Vault,
+    /// Dry runs run while their caller waits; more than these wait for one another.
+    rehearsals: tokio::sync::Semaphore,
     /// Ids of tasks that changed, whoever changed them.
     changes: broadcast::Sender<Uuid>,
 }
@@ -69,6 +71,7 @@ impl Scaffolder {
             settings: Arc::new(settings),
             actions,
             vault,
+            rehearsals: tokio::sync::Semaphore::new(engine::REHEARSALS_AT_ONCE),
             changes: broadcast::channel(256).0,
         }))
     }
@@ -98,6 +101,10 @@ impl Scaffolder {
     /// The installed actions.
     pub fn actions(&self) -> &actions::Registry {
         &self.0.actions
+    }
+
+    fn rehearsals(&self) -> &tokio::sync::Semaphore {
+        &self.0.rehearsals
     }
 
     fn vault(&self) -> &Vault {

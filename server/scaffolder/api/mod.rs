@@ -14,10 +14,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Scaffolder;
-use super::model::{Event, TaskStatus};
-use super::operations::{Problem, StartError, TaskError};
-use super::queries::{self, Order, TaskFilter};
+mod dry_run;
+mod extensions;
+
+use crate::scaffolder::Scaffolder;
+use crate::scaffolder::model::{Event, Task, TaskStatus};
+use crate::scaffolder::operations::{Problem, StartError, TaskError};
+use crate::scaffolder::queries::{self, Order, TaskFilter};
 use crate::web::{Error, Json, SignedIn};
 
 /// `GET …/events` waits this long for something to happen.
@@ -37,6 +40,15 @@ pub fn routes() -> Router<Scaffolder> {
         .route("/api/scaffolder/v2/tasks/{id}/retry", post(retry))
         .route("/api/scaffolder/v2/tasks/{id}/eventstream", get(event_stream))
         .route("/api/scaffolder/v2/tasks/{id}/events", get(events))
+        .route("/api/scaffolder/v2/dry-run", post(dry_run::dry_run))
+        .route(
+            "/api/scaffolder/v2/templating-extensions",
+            get(extensions::list_templating_extensions),
+        )
+        .route(
+            "/api/scaffolder/v2/autocomplete/{provider}/{resource}",
+            post(extensions::autocomplete),
+        )
 }
 
 impl From<TaskError> for Error {
@@ -131,12 +143,15 @@ async fn start(
         .await
     {
         Ok(id) => Ok((StatusCode::CREATED, Json(json!({"id": id}))).into_response()),
-        Err(StartError::Invalid(problems)) => {
-            let errors: Vec<Value> = problems.iter().map(to_validation_error).collect();
-            Ok((StatusCode::BAD_REQUEST, Json(json!({"errors": errors}))).into_response())
-        }
+        Err(StartError::Invalid(problems)) => Ok(validation_errors(&problems)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// 400 with `{errors}`: the values are not what the template asks for.
+fn validation_errors(problems: &[Problem]) -> Response {
+    let errors: Vec<Value> = problems.iter().map(to_validation_error).collect();
+    (StatusCode::BAD_REQUEST, Json(json!({"errors": errors}))).into_response()
 }
 
 /// The fields that the npm package `jsonschema` gives, as far as clients show them.
@@ -209,7 +224,7 @@ async fn list(
         offset: number(query, "offset")?.unwrap_or(0),
     };
     let (tasks, total) = queries::list_tasks(scaffolder.db(), &filter).await?;
-    let tasks: Vec<Value> = tasks.iter().map(super::model::Task::to_wire).collect();
+    let tasks: Vec<Value> = tasks.iter().map(Task::to_wire).collect();
     Ok(Json(json!({"tasks": tasks, "totalTasks": total})))
 }
 
@@ -291,7 +306,7 @@ async fn events(
 }
 
 /// The number of the last event that a client has: its `Last-Event-ID` when it comes back, else `after`.
-pub(super) fn last_seen(headers: &HeaderMap, query: Option<&str>) -> Result<(i64, bool), Error> {
+pub(in crate::scaffolder) fn last_seen(headers: &HeaderMap, query: Option<&str>) -> Result<(i64, bool), Error> {
     let resumed = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok())
