@@ -1,6 +1,7 @@
 //! `/create`: the golden paths, and the way from a form over its review to a task. Everything works without a
 //! script: each step is a form that carries the answers of the others in hidden fields.
 
+mod actions;
 mod draft;
 mod form;
 mod gallery;
@@ -18,6 +19,7 @@ use super::Scaffolder;
 pub fn routes() -> Router<Scaffolder> {
     Router::new()
         .route("/create", get(gallery::list))
+        .route("/create/actions", get(actions::list))
         .route(
             "/create/templates/{namespace}/{name}",
             get(form::show).post(form::go_on),

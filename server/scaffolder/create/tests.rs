@@ -299,3 +299,25 @@ async fn answers_bring_up_further_questions(db: PgPool) {
     let review = browser.post(&action, &pairs).await;
     assert_eq!(review.texts("dd"), ["public", "a.test"]);
 }
+
+#[sqlx::test]
+async fn every_action_is_on_its_page(db: PgPool) {
+    let (browser, scaffolder) = browser(&db).await;
+    assert!(browser.get("/create").await.text.contains("href=\"/create/actions\""));
+    let page = browser.get("/create/actions").await;
+    let ids: Vec<String> = scaffolder
+        .actions()
+        .iter()
+        .map(|action| action.id().to_owned())
+        .collect();
+    assert_eq!(page.texts("main section h2"), ids);
+    let places: Vec<String> = page.texts("main nav[aria-label=Actions] a");
+    assert_eq!(places, ids);
+    assert!(page.text.contains("copyWithoutTemplating") && page.text.contains("action: fetch:template"));
+    // Expressions of examples are shown as they are written.
+    assert!(
+        page.texts("main pre")
+            .iter()
+            .any(|example| example.contains("${{ parameters.name }}"))
+    );
+}

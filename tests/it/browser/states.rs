@@ -45,6 +45,7 @@ async fn empty_usual_and_failing() {
         ("tasks-empty", "/create/tasks"),
         ("deployments-empty", "/deployments"),
         ("create", "/create"),
+        ("actions", "/create/actions"),
         ("settings", "/settings"),
         ("locations", "/catalog/locations"),
         ("group", "/catalog/default/group/admin"),
