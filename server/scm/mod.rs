@@ -9,9 +9,13 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 mod address;
+mod collaboration;
 mod forgejo;
 mod forges;
 
+pub use collaboration::{
+    Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
+};
 pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 
@@ -203,6 +207,11 @@ pub trait Scm: Send + Sync {
     /// there are for this address.
     /// `Denied` where the account may not.
     async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError>;
+
+    /// What only some forges offer.
+    fn collaboration(&self) -> Option<&dyn Collaboration> {
+        None
+    }
 }
 
 /// A resolved URL: the forge that serves it, and what it names there.

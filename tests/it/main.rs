@@ -9,6 +9,7 @@ mod crash;
 mod dependencies;
 mod failures;
 mod faults;
+mod forge_actions;
 mod golden_paths;
 mod hostile;
 mod layers;

@@ -48,10 +48,6 @@ impl Action for CreateArgocdApp {
                 input.app_name
             )));
         }
-        let step = match &cx.iteration {
-            Some(iteration) => format!("{}[{iteration}]", cx.step_id),
-            None => cx.step_id.clone(),
-        };
         let new = NewApplication {
             instance: input.argo_instance,
             app_name: input.app_name,
@@ -61,7 +57,7 @@ impl Action for CreateArgocdApp {
             path: input.path,
             label_value: input.label_value,
             task: cx.task_id.to_string(),
-            step,
+            step: cx.step_key(),
         };
         cx.log(format!("Creating the Application {} on {}", new.app_name, new.instance));
         cx.log(format!("  project    {}", new.project));

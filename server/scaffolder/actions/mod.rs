@@ -29,7 +29,7 @@ mod files;
 mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
-mod publish_gitea;
+mod gitea;
 mod roadie;
 mod skeleton;
 #[cfg(test)]
@@ -201,7 +201,13 @@ pub fn shipped() -> Registry {
         Arc::new(fs_delete::FsDelete),
         Arc::new(fs_readdir::FsReaddir),
         Arc::new(fs_rename::FsRename),
-        Arc::new(publish_gitea::PublishGitea),
+        Arc::new(gitea::CreateIssue),
+        Arc::new(gitea::EnsureWebhook),
+        Arc::new(gitea::PublishGitea),
+        Arc::new(gitea::PublishPullRequest),
+        Arc::new(gitea::SetSecret),
+        Arc::new(gitea::SetVariable),
+        Arc::new(gitea::UpdateRepository),
         Arc::new(roadie::AppendFile),
         Arc::new(roadie::Jsonata),
         Arc::new(roadie::JsonataJson),

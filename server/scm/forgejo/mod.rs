@@ -8,9 +8,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use url::Url;
 
-use super::{Commit, CommitStatus, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree};
+use super::{
+    Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
+    Source, Tree,
+};
 
 mod archive;
+mod collaboration;
+mod hooks;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -23,9 +28,6 @@ use request::Api;
 
 /// What a segment of a web address keeps as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Hooks asked for in one page, and pages: more hooks than anybody has.
-const HOOKS_A_PAGE: usize = 50;
-const HOOK_PAGES: usize = 20;
 /// Repositories asked for in one page, and pages.
 const REPOSITORIES_A_PAGE: usize = 50;
 const REPOSITORY_PAGES: usize = 200;
@@ -124,23 +126,6 @@ impl Forgejo {
             created_at: found.created_at,
             may_administer: found.permissions.unwrap_or_default().admin,
         }
-    }
-
-    async fn find_hooks(&self, repository: &Repository, url: &str) -> Result<Vec<i64>, ScmError> {
-        let what = format!("webhooks of {}/{}", repository.owner, repository.name);
-        let mut found = Vec::new();
-        for page in 1..=HOOK_PAGES {
-            let request = self
-                .api
-                .request(Method::GET, &["repos", &repository.owner, &repository.name, "hooks"])?
-                .query(&[("page", page), ("limit", HOOKS_A_PAGE)]);
-            let hooks: Vec<wire::Hook> = self.api.json(request, &what).await?;
-            found.extend(hooks.iter().filter(|hook| hook.config.url == url).map(|hook| hook.id));
-            if hooks.len() < HOOKS_A_PAGE {
-                break;
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -393,37 +378,18 @@ impl Scm for Forgejo {
     }
 
     async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError> {
-        let (owner, name) = (repository.owner.as_str(), repository.name.as_str());
-        let what = format!("webhooks of {owner}/{name}");
-        let earlier = self.find_hooks(repository, url).await?;
-        let request = self
-            .api
-            .request(Method::POST, &["repos", owner, name, "hooks"])?
-            .json(&wire::CreateHook {
-                kind: "gitea",
-                active: true,
-                branch_filter: "*",
-                events: ["push", "create", "delete"],
-                config: wire::HookConfig {
-                    url,
-                    content_type: "json",
-                    secret,
-                },
-            });
-        self.api.send(request, &what).await?;
-        // A secret can neither be read back nor be changed, so a new hook takes the place of an old one, and no push
-        // falls in between.
-        for id in earlier {
-            let request = self
-                .api
-                .request(Method::DELETE, &["repos", owner, name, "hooks", &id.to_string()])?;
-            match self.api.send(request, &what).await {
-                // Somebody else was quicker.
-                Ok(_) | Err(ScmError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        let hook = NewHook {
+            url,
+            secret,
+            events: &["push", "create", "delete"],
+            content_type: "json",
+            active: true,
+        };
+        self.ensure_hook(repository, &hook).await
+    }
+
+    fn collaboration(&self) -> Option<&dyn Collaboration> {
+        Some(self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Forgejo and Gitea, as `portico::scm` relies on them.
 
 mod beside;
+mod collaboration;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -334,6 +335,7 @@ pub async fn what_the_port_can_do(systems: Bench, base_url: &str) {
     an_alias_names_the_same_repository(&target).await;
     one_webhook_is_kept(&target).await;
     a_wrong_password_is_denied(&target).await;
+    collaboration::what_people_do_with_it(&target).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

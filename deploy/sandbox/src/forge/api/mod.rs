@@ -1,10 +1,12 @@
 //! The REST API under `/api/v1`, as the Swagger files of Forgejo and Gitea describe it.
 
+mod automation;
 mod branches;
 mod changes;
 mod contents;
 mod history;
 mod hooks;
+mod issues;
 mod pulls;
 mod repositories;
 mod statuses;
@@ -58,6 +60,17 @@ pub fn routes() -> Router<Forge> {
             get(hooks::show).patch(hooks::update).delete(hooks::delete),
         )
         .route("/hooks/{id}/tests", post(hooks::test))
+        .route(
+            "/actions/secrets/{name}",
+            axum::routing::put(automation::set_secret).delete(automation::delete_secret),
+        )
+        .route(
+            "/actions/variables/{name}",
+            get(automation::show_variable)
+                .post(automation::create_variable)
+                .put(automation::update_variable),
+        )
+        .route("/issues", get(issues::list).post(issues::create))
         .route("/pulls", get(pulls::list).post(pulls::create))
         .route("/pulls/{number}", get(pulls::show).patch(pulls::update))
         .route("/pulls/{number}/merge", post(pulls::merge))

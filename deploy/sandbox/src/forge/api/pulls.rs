@@ -117,7 +117,7 @@ pub async fn create(
         let now = Utc::now();
         let pull = Pull {
             id,
-            number: repository.pulls.len() as u64 + 1,
+            number: repository.next_number(),
             title: wanted.title,
             body: wanted.body,
             head: head.clone(),

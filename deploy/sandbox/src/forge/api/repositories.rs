@@ -231,6 +231,9 @@ pub struct Edit {
     private: Option<bool>,
     archived: Option<bool>,
     default_branch: Option<String>,
+    has_issues: Option<bool>,
+    has_wiki: Option<bool>,
+    has_pull_requests: Option<bool>,
 }
 
 /// `PATCH /repos/{owner}/{repository}`.
@@ -283,6 +286,10 @@ pub async fn update(
         if let Some(branch) = edit.default_branch {
             repository.default_branch = branch;
         }
+        let units = &mut repository.units;
+        units.issues = edit.has_issues.unwrap_or(units.issues);
+        units.wiki = edit.has_wiki.unwrap_or(units.wiki);
+        units.pulls = edit.has_pull_requests.unwrap_or(units.pulls);
         repository.updated = Utc::now();
         Ok(repository.clone())
     })??;

@@ -4,21 +4,20 @@
 //! the name is free; the commit follows from task and step alone; and a repository that is there counts as
 //! ours only with our intent, and when it is empty and younger than the intent, or has our commit in it.
 
-mod git;
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
 
-use super::{Action, ActionError, Context, Example, InputProblem};
+use super::git;
+use super::target::{Target, check_branch, source_folder};
+use crate::scaffolder::Outside;
+use crate::scaffolder::actions::{Action, ActionError, Context, Example, InputProblem};
 use crate::scaffolder::model::{EffectKind, iso};
 use crate::scaffolder::queries::WriteError;
-use crate::scaffolder::{Author, Outside};
-use crate::scm::{Forges, NewRepository, Repository, RepositoryInfo, Scm, ScmError};
+use crate::scm::{NewRepository, RepositoryInfo, ScmError};
 
 /// The forge's clock may be behind ours by this much.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(2);
@@ -75,45 +74,6 @@ pub struct Output {
     commit_hash: String,
 }
 
-/// What `repoUrl` names.
-struct Target {
-    forge: std::sync::Arc<dyn Scm>,
-    /// The owner as the template names it.
-    owner: Option<String>,
-    repository: Repository,
-}
-
-impl Target {
-    fn parse(forges: &Forges, repo_url: &str) -> Result<Self, ScmError> {
-        let (forge, owner, name) = forges.parse_repo_url(repo_url)?;
-        let unplaced = Repository {
-            forge: String::new(),
-            owner: owner.clone().unwrap_or_else(|| forge.account().to_owned()),
-            name,
-        };
-        let repository = forges.locate(&forge.repository_url(&unplaced))?.source.repository;
-        Ok(Self {
-            forge,
-            owner,
-            repository,
-        })
-    }
-
-    fn name(&self) -> String {
-        format!("{}/{}", self.repository.owner, self.repository.name)
-    }
-
-    fn taken(&self) -> ActionError {
-        ActionError::Scm(ScmError::Conflict {
-            host: self.repository.forge.clone(),
-            what: format!(
-                "The repository {} was not made by this task: the name is taken. It",
-                self.name()
-            ),
-        })
-    }
-}
-
 #[async_trait::async_trait]
 impl Action for PublishGitea {
     const ID: &'static str = "publish:gitea";
@@ -127,23 +87,16 @@ impl Action for PublishGitea {
 
     async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
         let target = Target::parse(&cx.outside.forges, &input.repo_url)?;
-        check_branch(&input.default_branch)?;
-        let source = cx.workspace.resolve(input.source_path.as_deref().unwrap_or_default())?;
-        if !source.is_dir() {
-            return Err(ActionError::Input(format!(
-                "sourcePath \"{}\" is no folder of the workspace",
-                input.source_path.unwrap_or_default()
-            )));
-        }
+        check_branch("defaultBranch", &input.default_branch)?;
+        let source = source_folder(cx, input.source_path.as_deref())?;
         let free_at = reserve(cx, &target).await?;
-        let commit = git::commit(
-            &cx.settings.git,
-            &source,
-            &message(cx, &input),
-            &author(cx, &input),
-            cx.task_created_at,
-        )
-        .await?;
+        let note = git::Note::of(
+            cx,
+            &input.git_commit_message,
+            input.git_author_name.as_deref(),
+            input.git_author_email.as_deref(),
+        );
+        let commit = git::commit(&cx.settings.git, &source, &note).await?;
         let created = create(cx, &target, &input, free_at, &commit.id).await?;
         cx.effect(
             EffectKind::Repository,
@@ -335,53 +288,6 @@ async fn wait_until_readable(target: &Target, branch: &str) -> Result<(), Action
     })
 }
 
-/// The message, a blank line, and the Change-Id that marks the commit as this step's. The configuration wins
-/// over the template, as in CNOE's action.
-fn message(cx: &Context, input: &Input) -> String {
-    let text = cx
-        .settings
-        .default_commit_message
-        .as_deref()
-        .unwrap_or(&input.git_commit_message);
-    let step = cx
-        .iteration
-        .as_ref()
-        .map_or(cx.step_id.clone(), |iteration| format!("{}[{iteration}]", cx.step_id));
-    let id = Sha1::digest(format!("{}\0{step}", cx.task_id));
-    format!("{text}\n\nChange-Id: I{}\n", hex::encode(id))
-}
-
-fn author(cx: &Context, input: &Input) -> Author {
-    let default = &cx.settings.default_author;
-    let given = |text: &Option<String>, default: &str| {
-        text.clone()
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| default.to_owned())
-    };
-    Author {
-        name: given(&input.git_author_name, &default.name),
-        email: given(&input.git_author_email, &default.email),
-    }
-}
-
-fn check_branch(branch: &str) -> Result<(), ActionError> {
-    let fine = !branch.is_empty()
-        && branch.len() <= 200
-        && !branch.starts_with(['-', '/', '.'])
-        && !branch.ends_with(['/', '.'])
-        && !branch.ends_with(".lock")
-        && !branch.contains("..")
-        && !branch.contains("//")
-        && branch.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    if fine {
-        Ok(())
-    } else {
-        Err(ActionError::Input(format!(
-            "defaultBranch \"{branch}\" is no name for a branch"
-        )))
-    }
-}
-
 fn with_slash(url: String) -> String {
     if url.ends_with('/') { url } else { format!("{url}/") }
 }
@@ -389,22 +295,7 @@ fn with_slash(url: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn branches_are_names_and_never_options() {
-        for (branch, fine) in [
-            ("main", true),
-            ("feature/a-1.x", true),
-            ("--upload-pack=x", false),
-            ("a..b", false),
-            ("a b", false),
-            ("a:b", false),
-            ("", false),
-            ("x.lock", false),
-        ] {
-            assert_eq!(check_branch(branch).is_ok(), fine, "{branch}");
-        }
-    }
+    use crate::scm::Repository;
 
     #[test]
     fn an_empty_repository_is_ours_only_when_younger_than_the_intent() {
