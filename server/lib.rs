@@ -42,7 +42,9 @@ pub mod db;
 pub mod ids;
 /// L0: keys that seal what must survive and derive what must be shared.
 pub mod keys;
+/// L0: what pages say, in English and German; numbers and times in words.
+pub mod language;
 /// L0: the one constructor for HTTP clients.
 pub mod outbound;
-/// L0: logs.
+/// L0: logs, and how much of a piece of work others took.
 pub mod telemetry;

@@ -125,6 +125,8 @@ fn load(files: &Files) -> anyhow::Result<Config> {
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // A task's step is polled through many layers; memory is taken only as far as it is used.
+        .thread_stack_size(8 << 20)
         .build()
         .context("the runtime cannot start")
 }

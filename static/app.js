@@ -1,48 +1,55 @@
 // What pages can do better with a script. Everything works without it.
-"use strict";
 (() => {
+  "use strict";
   const root = document.documentElement;
   const meta = document.querySelector('meta[name="portico-now"]');
   // Times count from the server's clock: this machine's may be wrong.
   const skew = meta ? Date.parse(meta.content) - Date.now() : 0;
 
-  // The same words as server/web/time.rs.
-  const units = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "h"], [60, "min"], [1, "s"]];
-  const words = (seconds) => {
-    const past = seconds >= 0;
+  // What is said here, in the language of the page: server/web/shell.rs.
+  const words = JSON.parse(document.querySelector('meta[name="portico-words"]').content);
+  const relative = (seconds) => {
+    const { now, ago, ahead, units } = words.times;
     const size = Math.abs(seconds);
-    if (size < 5) return "just now";
-    const [length, unit] = units.find(([length]) => size >= length);
+    if (size < 5) return now;
+    const [length, one, many] = units.find(([length]) => size >= length);
     const count = Math.floor(size / length);
-    const text = `${count} ${unit}${unit.length > 2 && unit !== "min" && count > 1 ? "s" : ""}`;
-    return past ? `${text} ago` : `in ${text}`;
+    const time = (count === 1 ? one : many).replace("{count}", count);
+    return (seconds >= 0 ? ago : ahead).replace("{time}", time);
   };
+  // The server says exact times in UTC; here they are told in the reader's own zone.
+  const dateStyle = root.dataset.dates === "sv" ? "short" : "medium";
+  const exact = new Intl.DateTimeFormat(root.dataset.dates, { dateStyle, timeStyle: "long" });
   const freshen = () => {
     const now = Date.now() + skew;
     for (const time of document.querySelectorAll("time[data-ago]")) {
-      const text = words(Math.trunc((now - Date.parse(time.dateTime)) / 1000));
+      const at = Date.parse(time.dateTime);
+      const text = relative(Math.trunc((now - at) / 1000));
       if (time.textContent !== text) time.textContent = text;
+      const title = exact.format(at);
+      if (time.title !== title) time.title = title;
     }
   };
+  freshen();
   setInterval(freshen, 10000);
 
-  const pressed = () => {
-    for (const button of document.querySelectorAll("[data-theme-choice]")) {
-      button.setAttribute("aria-pressed", button.dataset.themeChoice === (root.dataset.theme || ""));
-    }
-  };
-  pressed();
-
   const search = document.getElementById("q");
+  const keys = document.getElementById("keys");
+  const singleKeys = !root.hasAttribute("data-no-keys");
   const hint = search && search.parentElement.querySelector("kbd");
-  if (hint) hint.hidden = false;
+  if (hint && singleKeys) hint.hidden = false;
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && search) {
+    if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    const busy = event.target.closest("input, textarea, select, [contenteditable], dialog[open]");
+    if (busy || !singleKeys || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/" && search) {
       event.preventDefault();
       search.focus();
     }
-    if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    if (event.key === "?" && keys) {
+      event.preventDefault();
+      keys.showModal();
+    }
   });
 
   document.addEventListener("click", (event) => {
@@ -50,18 +57,11 @@
     if (dismiss) dismiss.closest(".note, .toast").remove();
     const copy = event.target.closest("[data-copy]");
     if (copy && navigator.clipboard) {
-      navigator.clipboard.writeText(copy.dataset.copy).then(() => say("Copied."));
+      navigator.clipboard.writeText(copy.dataset.copy).then(() => say(words.copied));
     }
-    const theme = event.target.closest("[data-theme-choice]");
-    if (theme) {
-      const choice = theme.dataset.themeChoice;
-      try {
-        if (choice) localStorage.setItem("theme", choice);
-        else localStorage.removeItem("theme");
-      } catch { /* private windows may have no storage: the choice lasts for this page */ }
-      if (choice) root.dataset.theme = choice;
-      else delete root.dataset.theme;
-      pressed();
+    if (keys && event.target.closest("[data-keys]")) {
+      event.preventDefault();
+      keys.showModal();
     }
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -81,9 +81,9 @@
   document.addEventListener("htmx:responseError", (event) => {
     const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
     const note = answer.querySelector(".note h2, h1");
-    say(note ? note.textContent : `The server answered ${event.detail.xhr.status}. Reload the page.`);
+    say(note ? note.textContent : words.refused.replace("{status}", event.detail.xhr.status));
   });
-  document.addEventListener("htmx:sendError", () => say("The portal cannot be reached. What you see may be old."));
+  document.addEventListener("htmx:sendError", () => say(words.unreachable));
   document.addEventListener("htmx:afterSwap", freshen);
 
   // The stream tells of all Applications; those that this page shows are filled in, wherever they stand.
@@ -172,6 +172,6 @@
     if (now === lost) return;
     lost = now;
     root.toggleAttribute("data-lost", lost);
-    say(lost ? "The connection is lost. What you see may be old; it is tried again by itself." : "Connected again.");
+    say(lost ? words.lost : words.connected);
   };
 })();

@@ -26,7 +26,7 @@ use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
 use crate::scaffolder::{self, Outside, RecentTasks, Scaffolder};
-use crate::scm::{ForgeSettingsError, Forges, Repository};
+use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
 /// How long the start waits for a database that is not there yet.
@@ -132,7 +132,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         clock.clone(),
         Arc::new(forges.clone()),
         settings::catalog(config),
-        Some(Arc::new(move |repository| drop(met.send(repository)))),
+        Some(Arc::new(move |watched| drop(met.send(watched)))),
     );
     let webhooks = Webhooks::new(
         db.clone(),
@@ -161,7 +161,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         Arc::new(NeedsAttention::new(deployments.clone(), catalog.clone())),
         Arc::new(RecentTasks::new(scaffolder.clone())),
     ];
-    let home = Home::new(catalog.clone(), sections);
+    let home = Home::new(catalog.clone(), sections, secure);
 
     let located = readiness.gate("the configured locations");
     let worker = readiness.gate("the worker of tasks");
@@ -257,7 +257,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
 async fn remember_repositories(
     catalog: Catalog,
     webhooks: Webhooks,
-    mut meetings: mpsc::UnboundedReceiver<Repository>,
+    mut meetings: mpsc::UnboundedReceiver<Watched>,
     stop: CancellationToken,
 ) {
     let mut all = tokio::time::interval(ALL_WEBHOOKS_EVERY);
@@ -265,8 +265,8 @@ async fn remember_repositories(
         let asked = tokio::select! {
             () = stop.cancelled() => return,
             _ = all.tick() => want_all(&catalog, &webhooks).await,
-            repository = meetings.recv() => match repository {
-                Some(repository) => webhooks.want(&repository).await,
+            met = meetings.recv() => match met {
+                Some(met) => webhooks.want(&met).await,
                 None => return,
             },
         };
@@ -279,7 +279,7 @@ async fn remember_repositories(
 
 async fn want_all(catalog: &Catalog, webhooks: &Webhooks) -> sqlx::Result<()> {
     for repository in catalog.list_repositories().await? {
-        webhooks.want(&repository).await?;
+        webhooks.want(&Watched::Repository(repository)).await?;
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ impl Catalog {
                 "the repository has {} files called {name}; more than {MAX_FILES} are not looked into, register them \
                  one by one or by a pattern",
                 paths.len()
-            )));
+            ).into()));
         }
         let address = |path| {
             let source = Source {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::read::{Previous, Reading, location_ref};
+use super::read::{Previous, Reading, Snapshots, location_ref};
 use super::{Catalog, CatalogError, Entity, EntityRef, queries};
 use crate::auth::Caller;
 
@@ -20,7 +20,8 @@ impl Catalog {
             .filter(|one| one.entity_ref.kind == "location")
             .collect();
         let top = location_ref(&state.kind, &state.target);
-        let reading = Reading::new(self.sources(), None);
+        let snapshots = Snapshots::default();
+        let reading = Reading::new(self.sources(), &snapshots, None);
         let parents = |entity: &EntityRef, source: &str| -> Vec<String> {
             if *entity == top {
                 return Vec::new();
@@ -61,7 +62,7 @@ impl Catalog {
         let reference = entity_ref.to_string();
         let origin = queries::entities::find_origin(self.db(), &reference)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.")))?;
+            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.").into()))?;
         let location = self.location(origin.location_id).await?;
         if !(caller.is_admin()
             || location
@@ -70,13 +71,12 @@ impl Catalog {
                 .is_some_and(|actor| caller.may_act_for(actor)))
         {
             return Err(CatalogError::Forbidden(
-                "Only who registered its location, or an administrator, may remove an entity.".to_owned(),
+                "Only who registered its location, or an administrator, may remove an entity.".into(),
             ));
         }
-        let mut transaction = self.db().begin().await?;
-        queries::entities::delete(&mut transaction, location.id, std::slice::from_ref(&reference)).await?;
-        super::live::announce(&mut transaction, vec![reference]).await?;
-        transaction.commit().await?;
+        let mut write = self.begin_write().await?;
+        write.remove(location.id, Some(&[reference])).await?;
+        write.commit().await?;
         queries::locations::set_due(self.db(), location.id, self.clock().now()).await?;
         self.wake().await
     }

@@ -6,6 +6,9 @@ use serde_json::Value;
 /// Keys and values longer than this are not searched for.
 const LONGEST: usize = 200;
 
+/// Keys whose values are counted while entities are written: those that pages offer for filtering.
+pub const COUNTED: [&str; 5] = ["kind", "spec.type", "spec.lifecycle", "spec.owner", "metadata.tags"];
+
 /// The searchable form of one entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facets {
@@ -13,6 +16,10 @@ pub struct Facets {
     pub elements: Vec<String>,
     /// `key=value` with the key in lower case and the value as written, sorted.
     pub originals: Vec<String>,
+    /// Those of `originals` with a key of [`COUNTED`].
+    pub counted: Vec<String>,
+    /// The same in lower case, each once.
+    pub counted_lower: Vec<String>,
 }
 
 /// Flattens an entity (without relations). `uid` is its `metadata.uid`.
@@ -30,10 +37,29 @@ pub fn of(entity: &Value, uid: &str) -> Facets {
     facets.elements.dedup();
     facets.originals.sort();
     facets.originals.dedup();
+    facets.counted = counted(&facets.originals);
+    facets.counted_lower = counted(&facets.elements);
     facets
 }
 
+fn counted(elements: &[String]) -> Vec<String> {
+    let is_counted = |element: &&String| element.split_once('=').is_some_and(|(key, _)| COUNTED.contains(&key));
+    elements.iter().filter(is_counted).cloned().collect()
+}
+
 impl Facets {
+    /// Values of a key in lower case, one a line; nearly always it is one.
+    pub fn text(&self, key: &str) -> Option<String> {
+        let start = self.elements.partition_point(|element| element.as_str() < key);
+        let own = self.elements[start..]
+            .iter()
+            .take_while(|element| element.starts_with(key));
+        let values: Vec<&str> = own
+            .filter_map(|element| element[key.len()..].strip_prefix('='))
+            .collect();
+        (!values.is_empty()).then(|| values.join("\n"))
+    }
+
     fn visit(&mut self, path: &str, value: &Value) {
         match value {
             Value::Null => self.key(path),
@@ -111,5 +137,10 @@ mod tests {
             ]
         );
         assert!(facets.originals.contains(&"metadata.tags=Java".to_owned()));
+        assert_eq!(facets.counted, ["kind=Component", "metadata.tags=Java"]);
+        assert_eq!(facets.counted_lower, ["kind=component", "metadata.tags=java"]);
+        assert_eq!(facets.text("metadata.name").as_deref(), Some("demo"));
+        assert_eq!(facets.text("metadata.nam"), None);
+        assert_eq!(facets.text("metadata.title"), None);
     }
 }

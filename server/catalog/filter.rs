@@ -21,6 +21,8 @@ pub enum Filter {
     Prefix(String, String),
     /// A relation of this type (any, if `None`) to one of these refs (any, if `None`).
     Relation(Option<String>, Option<Vec<String>>),
+    /// The entity is one of these.
+    Refs(Vec<String>),
 }
 
 /// The filter is not one; the text says what is wrong.

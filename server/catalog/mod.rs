@@ -13,6 +13,7 @@ mod ancestry;
 mod api;
 mod cards;
 mod discovery;
+mod document;
 mod entity;
 mod envelope;
 mod facets;
@@ -22,26 +23,29 @@ mod live;
 mod operations;
 mod pages;
 mod people;
+mod polling;
 mod queries;
 mod read;
 mod refresh;
 mod rules;
+mod stars;
 mod state;
 mod statuses;
 mod store;
 mod validate;
+mod write;
 mod yaml;
 
 #[cfg(test)]
 pub mod tests;
 
-pub use cards::{EntityCard, ListColumn};
+pub use cards::{EntityCard, ListColumn, Related, Shown};
 pub use discovery::{Discovery, Scanned};
 pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};
 pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
-pub use pages::router;
+pub use pages::{kind_word, router};
 pub use people::Person;
 pub use read::{Problem, Sources};
 pub use refresh::run;
@@ -49,18 +53,20 @@ pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, R
 pub use state::{Location, LocationState, Registered};
 pub use store::Rival;
 pub use validate::{Validation, validate_files};
-pub use yaml::documents as yaml_documents;
+pub use yaml::{documents as yaml_documents, text as yaml_text};
 
 use crate::clock::Clock;
 use crate::ids::new_id;
-use crate::scm::{Repository, ScmError};
+use crate::language::{Text, text};
+use crate::scm::{Repository, ScmError, Watched};
 use crate::web;
 
 /// The annotation of entities whose source has disappeared.
 const ORPHAN: &str = "backstage.io/orphan";
 
-/// Told of each repository that a location touches for the first time.
-pub type OnRepository = Arc<dyn Fn(Repository) + Send + Sync>;
+/// Told of each repository that a location touches for the first time, and of owners whose repositories are looked
+/// through.
+pub type OnMeeting = Arc<dyn Fn(Watched) + Send + Sync>;
 
 /// The catalog's operations. Cheap to clone.
 #[derive(Clone)]
@@ -68,12 +74,15 @@ pub struct Catalog(Arc<Inner>);
 
 struct Inner {
     db: PgPool,
+    reads: queries::reads::Reads,
     clock: Clock,
     sources: Arc<dyn Sources>,
     rules: Rules,
     config: CatalogConfig,
-    on_repository: Option<OnRepository>,
+    on_meeting: Option<OnMeeting>,
     news: live::News,
+    pauses: polling::Pauses,
+    bare: discovery::Bare,
     wake: Notify,
     ready: watch::Sender<bool>,
 }
@@ -83,20 +92,30 @@ struct Inner {
 pub enum CatalogError {
     /// The file cannot be read or an entity in it is wrong; the text names file, line and field.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Text),
     /// There is no such entity or location.
     #[error("{0}")]
-    NotFound(String),
+    NotFound(Text),
     /// Somebody else was first.
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Text),
     /// The caller may not.
     #[error("{0}")]
-    Forbidden(String),
+    Forbidden(Text),
     #[error(transparent)]
     Scm(#[from] ScmError),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+impl CatalogError {
+    /// What a reader is told.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Invalid(text) | Self::NotFound(text) | Self::Conflict(text) | Self::Forbidden(text) => text.clone(),
+            Self::Scm(_) | Self::Database(_) => self.to_string().into(),
+        }
+    }
 }
 
 impl From<CatalogError> for web::Error {
@@ -114,8 +133,8 @@ impl From<CatalogError> for web::Error {
                     system: host.clone(),
                     reason: error.to_string(),
                     hint: match error.is_temporary() {
-                        true => "Try again in a moment.".to_owned(),
-                        false => "Check the integration of this host in the configuration.".to_owned(),
+                        true => text!("Try again in a moment."),
+                        false => text!("Check the integration of this host in the configuration."),
                     },
                 },
                 // The address that was given is wrong.
@@ -134,22 +153,25 @@ impl From<FilterError> for web::Error {
 
 impl Catalog {
     /// A catalog over a database and the configured forges. Nothing is read until [`run`] runs or somebody
-    /// registers a location. `on_repository` must return at once.
+    /// registers a location. `on_meeting` must return at once.
     pub fn new(
         db: PgPool,
         clock: Clock,
         sources: Arc<dyn Sources>,
         config: CatalogConfig,
-        on_repository: Option<OnRepository>,
+        on_meeting: Option<OnMeeting>,
     ) -> Self {
         Self(Arc::new(Inner {
             news: live::News::new(new_id(&clock)),
+            reads: queries::reads::Reads::new(&db),
             db,
             clock,
             sources,
             rules: Rules::new(&config),
             config,
-            on_repository,
+            on_meeting,
+            pauses: polling::Pauses::default(),
+            bare: discovery::Bare::default(),
             wake: Notify::new(),
             ready: watch::Sender::new(false),
         }))
@@ -185,10 +207,13 @@ impl Catalog {
     /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
     pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
         let mut query = queries::search::Query::of(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec())));
-        let total = queries::search::count(self.db(), &query).await?;
+        let mut reader = self.reads().reader().await?;
+        let total = queries::search::total(self.reads(), &mut reader, &query).await?;
         query.limit = Some(limit);
-        let found = queries::search::page(self.db(), &query).await?;
-        Ok((found.into_iter().map(|found| found.entity).collect(), total))
+        let found = queries::search::page(self.reads(), &mut reader, &query, Some(total)).await?;
+        reader.keep();
+        let entities = found.iter().map(|found| found.row.entity());
+        Ok((entities.collect::<Result<_, _>>()?, total))
     }
 
     /// Every location with the state of its last read, those with problems first.
@@ -198,9 +223,12 @@ impl Catalog {
 
     /// One location.
     pub async fn location(&self, id: uuid::Uuid) -> Result<LocationState, CatalogError> {
-        queries::locations::find(self.db(), id)
-            .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}. It may have been removed.")))
+        queries::locations::find(self.db(), id).await?.ok_or_else(|| {
+            CatalogError::NotFound(text!(
+                "There is no location {id}. It may have been removed.",
+                id = id.to_string()
+            ))
+        })
     }
 
     /// News of changed entities, of all replicas while [`run`] runs.
@@ -227,6 +255,10 @@ impl Catalog {
         &self.0.db
     }
 
+    fn reads(&self) -> &queries::reads::Reads {
+        &self.0.reads
+    }
+
     fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -243,6 +275,14 @@ impl Catalog {
         &self.0.config
     }
 
+    fn bare(&self) -> &discovery::Bare {
+        &self.0.bare
+    }
+
+    fn pauses(&self) -> &polling::Pauses {
+        &self.0.pauses
+    }
+
     fn news(&self) -> &live::News {
         &self.0.news
     }
@@ -253,8 +293,12 @@ impl Catalog {
     }
 
     fn tell_repository(&self, repository: Repository) {
-        if let Some(tell) = &self.0.on_repository {
-            tell(repository);
+        self.tell(Watched::Repository(repository));
+    }
+
+    fn tell(&self, met: Watched) {
+        if let Some(tell) = &self.0.on_meeting {
+            tell(met);
         }
     }
 

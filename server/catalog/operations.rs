@@ -1,20 +1,18 @@
-//! Changes: register, read again, delete.
+//! Changes: register, move, delete.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::people::IDENTITY;
-use super::read::{self, Problem};
+use super::read::{self, Problem, Snapshots};
 use super::store::Rival;
-use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, live, queries};
+use super::{Catalog, CatalogError, Entity, EntityRef, Location, LocationState, Registered, queries};
 use crate::auth::Caller;
 use crate::ids::new_id;
-use crate::scm::{Repository, ScmError};
+use crate::language::{Text, text};
+use crate::scm::{Located, ScmError};
 
 /// Reads of another version of the program are not trusted to have found all there is to find.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The longest wait after failures that may pass by themselves.
-const LONGEST_BACKOFF_SECONDS: i64 = 600;
 
 /// What a read of one location did.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +27,15 @@ pub struct ReadReport {
     pub changed: Vec<String>,
     pub removed: Vec<String>,
     pub orphaned: Vec<String>,
+}
+
+impl ReadReport {
+    pub(super) fn nothing_new() -> Self {
+        Self {
+            unchanged: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What to do where a location is registered already.
@@ -50,15 +57,16 @@ impl Catalog {
         let target = read::web_target(target)?;
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
         let started = self.clock().now();
+        let snapshots = Snapshots::default();
         // Asked first, so that a forge that is away is told as such and may be tried again.
-        self.head_of(&target).await?;
+        self.head_of(&target, &snapshots).await?;
         let previous = match &existing {
             Some(location) => queries::entities::list_previous(self.db(), location.id).await?,
             None => Vec::new(),
         };
-        let outcome = read::read(self.sources(), self.rules(), "url", &target, &previous).await;
+        let outcome = read::read(self.sources(), &snapshots, self.rules(), ("url", &target), &previous).await;
         if existing.is_none() && outcome.entities.len() <= 1 && !outcome.problems.is_empty() {
-            return Err(CatalogError::Invalid(told(&outcome.problems)));
+            return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }
         let existed = match &existing {
             Some(_) => true,
@@ -71,7 +79,10 @@ impl Catalog {
         let location = queries::locations::find_by_target(self.db(), "url", &target)
             .await?
             .ok_or_else(|| {
-                CatalogError::NotFound(format!("{target} was deleted while it was read; register it again"))
+                CatalogError::NotFound(text!(
+                    "{target} was deleted while it was read; register it again",
+                    target = target
+                ))
             })?;
         let report = self.store(&location, outcome, started).await?;
         let entities = self.list_by_refs(&report.refs).await?.into_iter().flatten();
@@ -94,7 +105,10 @@ impl Catalog {
         self.writable()?;
         let known = queries::locations::find_by_target(self.db(), "url", &read::web_target(target)?).await?;
         if known.is_some() && on_conflict == OnConflict::Reject {
-            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+            return Err(CatalogError::Conflict(text!(
+                "Location url:{target} already exists",
+                target = target
+            )));
         }
         self.register(actor, target).await
     }
@@ -102,11 +116,12 @@ impl Catalog {
     /// Reads `target` and all below it without storing anything; problems are an error.
     pub async fn dry_run(&self, target: &str) -> Result<Registered, CatalogError> {
         let target = read::web_target(target)?;
-        self.head_of(&target).await?;
+        let snapshots = Snapshots::default();
+        self.head_of(&target, &snapshots).await?;
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
-        let outcome = read::read(self.sources(), self.rules(), "url", &target, &[]).await;
+        let outcome = read::read(self.sources(), &snapshots, self.rules(), ("url", &target), &[]).await;
         if !outcome.problems.is_empty() {
-            return Err(CatalogError::Invalid(told(&outcome.problems)));
+            return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }
         Ok(Registered {
             location: Location {
@@ -118,9 +133,9 @@ impl Catalog {
             },
             entities: outcome
                 .entities
-                .into_iter()
-                .map(|entity| Entity { body: entity.body })
-                .collect(),
+                .iter()
+                .map(|entity| entity.body.value().map(|body| Entity { body }))
+                .collect::<Result<_, _>>()?,
             existed: existing.is_some(),
             problems: Vec::new(),
         })
@@ -129,94 +144,25 @@ impl Catalog {
     fn writable(&self) -> Result<(), CatalogError> {
         match self.config().readonly {
             false => Ok(()),
-            true => Err(CatalogError::Forbidden(
-                "The catalog is read-only (catalog.readonly); locations come from the configuration.".to_owned(),
-            )),
+            true => Err(CatalogError::Forbidden(text!(
+                "The catalog is read-only (catalog.readonly); locations come from the configuration."
+            ))),
         }
     }
 
-    async fn head_of(&self, target: &str) -> Result<(), ScmError> {
-        let located = self.sources().locate(target)?;
-        let reference = located.source.reference.as_deref();
-        read::head(&*located.forge, &located.source.repository, reference).await?;
+    async fn head_of(&self, target: &str, snapshots: &Snapshots) -> Result<(), ScmError> {
+        let Located { forge, source } = self.sources().locate(target)?;
+        snapshots.head(&*forge, &(source.repository, source.reference)).await?;
         Ok(())
-    }
-
-    /// Reads a location again. Without `force`, it is not read where none of its commits changed.
-    pub async fn read_location(&self, id: Uuid, force: bool) -> Result<ReadReport, CatalogError> {
-        let location = queries::locations::find(self.db(), id)
-            .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id} any more.")))?;
-        let started = self.clock().now();
-        if location.kind == IDENTITY {
-            return Err(CatalogError::Invalid(format!(
-                "{} is not read: people and groups come from it when they log in.",
-                location.target
-            )));
-        }
-        let since = started - self.config().orphan_grace;
-        let expired = queries::entities::has_expired(self.db(), id, since).await?;
-        if !force && !expired && self.is_unchanged(&location).await? {
-            let now = self.clock().now();
-            let next = self.next_read(now, 0);
-            queries::locations::store_unchanged(self.db(), id, now, next, self.config().orphan_grace).await?;
-            return Ok(ReadReport {
-                unchanged: true,
-                ..ReadReport::default()
-            });
-        }
-        let previous = queries::entities::list_previous(self.db(), id).await?;
-        let outcome = read::read(
-            self.sources(),
-            self.rules(),
-            &location.kind,
-            &location.target,
-            &previous,
-        )
-        .await;
-        self.store(&location, outcome, started).await
-    }
-
-    async fn is_unchanged(&self, location: &LocationState) -> Result<bool, CatalogError> {
-        if location.stale
-            || location.kind != "url"
-            || location.read_by.as_deref() != Some(VERSION)
-            || location.problems.iter().any(|problem| problem.temporary)
-        {
-            return Ok(false);
-        }
-        let checked = queries::locations::list_repositories(self.db(), location.id).await?;
-        for one in &checked {
-            let Ok(forge) = self.sources().forge_of(&one.repository) else {
-                return Ok(false);
-            };
-            match read::head(&*forge, &one.repository, one.reference.as_deref()).await {
-                Ok(commit) if commit == one.commit => {}
-                // A forge that is away is told by the read itself.
-                _ => return Ok(false),
-            }
-        }
-        Ok(!checked.is_empty())
-    }
-
-    /// Reads again, now, every location in this repository (a push was reported).
-    pub async fn refresh_repository(&self, repository: &Repository) -> Result<(), CatalogError> {
-        let mut failed = self.discover_in(repository).await.err();
-        for id in queries::locations::list_of_repository(self.db(), repository).await? {
-            // One location must not keep the others from being read.
-            if let Err(error) = self.read_location(id, true).await {
-                tracing::warn!(location = %id, %error, "a location could not be read after a push");
-                failed = Some(error);
-            }
-        }
-        failed.map_or(Ok(()), Err)
     }
 
     /// Marks the location of an entity as due; a worker reads it at once.
     pub async fn refresh_entity(&self, entity_ref: &EntityRef) -> Result<(), CatalogError> {
         let origin = queries::entities::find_origin(self.db(), &entity_ref.to_string())
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {entity_ref}.")))?;
+            .ok_or_else(|| {
+                CatalogError::NotFound(text!("There is no entity {entity}.", entity = entity_ref.to_string()))
+            })?;
         queries::locations::set_due(self.db(), origin.location_id, self.clock().now()).await?;
         self.wake().await
     }
@@ -225,17 +171,17 @@ impl Catalog {
     pub async fn delete_location(&self, caller: &Caller, id: Uuid) -> Result<(), CatalogError> {
         let location = queries::locations::find(self.db(), id)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(format!("There is no location {id}.")))?;
+            .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id}.", id = id.to_string())))?;
         self.may_delete(caller, &location)?;
         self.forget(id).await
     }
 
     /// Deletes a location and its entities, whoever asks for it.
     pub(super) async fn forget(&self, id: Uuid) -> Result<(), CatalogError> {
-        let mut transaction = self.db().begin().await?;
-        let refs = queries::locations::delete(&mut transaction, id).await?;
-        live::announce(&mut transaction, refs.clone()).await?;
-        transaction.commit().await?;
+        let mut write = self.begin_write().await?;
+        let refs = write.remove(id, None).await?;
+        queries::locations::delete(write.db(), id).await?;
+        write.commit().await?;
         self.free(&refs).await
     }
 
@@ -243,10 +189,13 @@ impl Catalog {
     pub async fn move_location(&self, location: &LocationState, target: &str) -> Result<(), CatalogError> {
         self.writable()?;
         let target = read::web_target(target)?;
-        self.head_of(&target).await?;
+        self.head_of(&target, &Snapshots::default()).await?;
         let other = queries::locations::find_by_target(self.db(), "url", &target).await?;
         if other.is_some_and(|other| other.id != location.id) {
-            return Err(CatalogError::Conflict(format!("Location url:{target} already exists")));
+            return Err(CatalogError::Conflict(text!(
+                "Location url:{target} already exists",
+                target = target
+            )));
         }
         queries::locations::set_target(self.db(), location.id, &target).await?;
         self.read_location(location.id, true).await?;
@@ -255,22 +204,23 @@ impl Catalog {
 
     /// Why the caller may not delete the location, or nothing.
     pub fn may_delete(&self, caller: &Caller, location: &LocationState) -> Result<(), CatalogError> {
-        let refuse = |reason: &str| Err(CatalogError::Forbidden(reason.to_owned()));
+        let refuse = |reason: Text| Err(CatalogError::Forbidden(reason));
         match &location.registered_by {
-            _ if self.config().readonly => refuse("The catalog is read-only (catalog.readonly)."),
-            _ if location.kind == IDENTITY => refuse(
-                "People and groups come from here when they log in; it goes when the provider leaves the configuration.",
-            ),
-            _ if location.discovered_by.is_some() => refuse(
-                "A provider of the configuration (catalog.providers) finds this location; remove the file from the \
-                 repository, or the provider from the configuration.",
-            ),
-            _ if location.configured => {
-                refuse("This location is named in the configuration (catalog.locations); remove it there.")
-            }
+            _ if self.config().readonly => refuse(text!("The catalog is read-only (catalog.readonly).")),
+            _ if location.kind == IDENTITY => refuse(text!(
+                "People and groups come from here when they log in; it goes when the provider leaves the configuration."
+            )),
+            _ if location.discovered_by.is_some() => refuse(text!(
+                "A provider of the configuration (catalog.providers) finds this location; remove the file from the repository, or the provider from the configuration."
+            )),
+            _ if location.configured => refuse(text!(
+                "This location is named in the configuration (catalog.locations); remove it there."
+            )),
             Some(actor) if caller.may_act_for(actor) => Ok(()),
             None if caller.is_admin() => Ok(()),
-            _ => refuse("Only who registered a location, or an administrator, may remove it."),
+            _ => refuse(text!(
+                "Only who registered a location, or an administrator, may remove it."
+            )),
         }
     }
 
@@ -294,21 +244,6 @@ impl Catalog {
             true => Ok(()),
             false => self.wake().await,
         }
-    }
-
-    /// When a location is read next. `failures` counts reads in a row that may succeed by themselves later.
-    pub(super) fn next_read(&self, now: DateTime<Utc>, failures: i32) -> DateTime<Utc> {
-        let seconds = match (failures, self.config().interval) {
-            (0, Some(interval)) => {
-                let seconds = interval.as_secs_f64();
-                // Spread, so that not all locations are read at the same moment for ever.
-                (seconds * rand::random_range(1.0..=1.5)) as i64
-            }
-            // Polling is off: a hundred years.
-            (0, None) => 100 * 365 * 24 * 3600,
-            (failures, _) => (8_i64 << failures.clamp(1, 8)).min(LONGEST_BACKOFF_SECONDS),
-        };
-        now + TimeDelta::seconds(seconds)
     }
 }
 

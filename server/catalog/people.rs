@@ -1,11 +1,15 @@
 //! People and groups that an identity provider tells of when somebody logs in. Files win: what they describe is
 //! never overwritten, and takes the place of what was only told.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-use super::queries::entities::NewEntity;
-use super::{Catalog, CatalogError, EntityRef, envelope, facets, kinds, live, queries};
+use super::queries::entities::Known;
+use super::read::{Body, End};
+use super::write::Draft;
+use super::{Catalog, CatalogError, EntityRef, envelope, kinds, queries};
 use crate::ids::new_id;
 
 /// Kind of the locations that people come from; they are not read.
@@ -49,56 +53,65 @@ impl Catalog {
         let new = (new_id(self.clock()), IDENTITY, provider);
         queries::locations::ensure(self.db(), new, true, None, now).await?;
         let location = queries::locations::find_by_target(self.db(), IDENTITY, provider).await?;
-        let location = location.ok_or_else(|| CatalogError::NotFound(format!("{provider} was removed just now.")))?;
-        let refs: Vec<String> = entities.iter().map(|body| own_ref(body).to_string()).collect();
-        let mut transaction = self.db().begin().await?;
-        let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;
-        let (mut writes, mut rows) = (Vec::new(), Vec::new());
-        for mut body in entities {
-            let entity_ref = own_ref(&body);
-            let source = format!("{IDENTITY}:{provider}");
-            for key in ["managed-by-location", "managed-by-origin-location"] {
-                body["metadata"]["annotations"][format!("backstage.io/{key}")] = json!(source);
-            }
-            let digest = hex::encode(Sha1::digest(body.to_string()));
-            let id = match known.get(&entity_ref.to_string()) {
-                Some(other) if other.location_id != location.id => continue,
-                Some(same) if same.digest == digest => continue,
-                Some(same) => same.id,
-                None => new_id(self.clock()),
-            };
-            let relations = kinds::check(&mut body).unwrap_or_default();
-            rows.extend(relations.into_iter().map(|relation| {
-                (
-                    id,
-                    relation.source.to_string(),
-                    relation.kind,
-                    relation.target.to_string(),
-                )
-            }));
-            writes.push(NewEntity {
-                id,
-                facets: facets::of(&body, &id.to_string()),
-                entity_ref,
-                body,
-                digest,
-                source,
-            });
+        let location =
+            location.ok_or_else(|| CatalogError::NotFound(format!("{provider} was removed just now.").into()))?;
+        let told: Vec<Told> = entities.into_iter().map(|body| Told::of(body, provider)).collect();
+        let refs: Vec<String> = told.iter().map(|told| told.entity_ref.to_string()).collect();
+        let news = |known: &HashMap<String, Known>, told: &Told| match known.get(&told.entity_ref.to_string()) {
+            Some(other) => other.location_id == location.id && other.digest != told.digest,
+            None => true,
+        };
+        // Nearly every login tells what is known: it need not wait for others who write.
+        let mut connection = self.db().acquire().await?;
+        let known = queries::entities::list_known(&mut connection, location.id, &refs).await?;
+        if !told.iter().any(|told| news(&known, told)) {
+            queries::locations::store_told(&mut connection, location.id, now).await?;
+            return Ok(());
         }
-        writes.sort_by(|a, b| a.entity_ref.cmp(&b.entity_ref));
-        let mut changed = queries::entities::upsert(&mut transaction, location.id, &writes, now).await?;
-        let origins: Vec<_> = writes
-            .iter()
-            .filter(|write| changed.contains(&write.entity_ref.to_string()))
-            .map(|write| write.id)
-            .collect();
-        rows.retain(|row| origins.contains(&row.0));
-        queries::entities::replace_relations(&mut transaction, &origins, &rows).await?;
-        queries::locations::store_told(&mut transaction, location.id, now).await?;
-        changed.extend(rows.into_iter().map(|row| row.1));
-        live::announce(&mut transaction, changed).await?;
-        transaction.commit().await?;
+        drop(connection);
+        let mut write = self.begin_write().await?;
+        let known = queries::entities::list_known(write.db(), location.id, &refs).await?;
+        let drafts = told.into_iter().filter(|told| news(&known, told)).map(|told| {
+            let stored = known.get(&told.entity_ref.to_string());
+            Draft {
+                id: stored.map_or_else(|| new_id(self.clock()), |stored| stored.id),
+                is_new: stored.is_none(),
+                entity_ref: told.entity_ref,
+                body: told.body,
+                digest: told.digest,
+                source: format!("{IDENTITY}:{provider}"),
+                relations: told.relations,
+            }
+        });
+        write.put(location.id, drafts.collect(), now).await?;
+        queries::locations::store_told(write.db(), location.id, now).await?;
+        write.commit().await?;
         Ok(())
+    }
+}
+
+/// An entity that a provider tells of.
+struct Told {
+    entity_ref: EntityRef,
+    body: Body,
+    digest: String,
+    relations: Vec<End>,
+}
+
+impl Told {
+    fn of(mut body: Value, provider: &str) -> Self {
+        for key in ["managed-by-location", "managed-by-origin-location"] {
+            body["metadata"]["annotations"][format!("backstage.io/{key}")] = json!(format!("{IDENTITY}:{provider}"));
+        }
+        let entity_ref = own_ref(&body);
+        let relations = kinds::check(&mut body).unwrap_or_default();
+        let body = Body::of(&body);
+        Self {
+            digest: hex::encode(Sha1::digest(body.text())),
+            relations: End::all(&entity_ref, &relations),
+            entity_ref,
+            body,
+        }
     }
 }
 

@@ -39,10 +39,14 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
                 }
             }
         };
+        // What an earlier process has read is there already; how it is now is seen while pages are served.
+        if configured.iter().all(|(_, read_before)| *read_before) {
+            catalog.set_ready();
+        }
         let mut first = tokio::spawn({
             let catalog = catalog.clone();
             async move {
-                let reads = futures::stream::iter(configured);
+                let reads = futures::stream::iter(configured.into_iter().map(|(id, _)| id));
                 reads.for_each_concurrent(CONCURRENT, |id| read(&catalog, id)).await;
             }
         });
@@ -63,21 +67,17 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
     }
 }
 
-/// Looks through a provider's repositories now and again.
+/// Looks through a provider's repositories now and again, where no other replica does.
 async fn scan(catalog: &Catalog, discovery: &Discovery, stop: &CancellationToken) {
     loop {
-        match catalog.discover(discovery).await {
-            Ok(found) => tracing::info!(
-                provider = discovery.id,
-                repositories = found.repositories,
-                locations = found.locations,
-                "the repositories of a provider were looked through"
-            ),
+        let wait = match catalog.scan_due(discovery).await {
+            Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!(provider = discovery.id, %error, "the repositories of a provider cannot be looked through");
+                tracing::error!(provider = discovery.id, %error, "the database does not tell when to scan; trying again");
+                Duration::from_secs(2)
             }
-        }
-        if pause(stop, discovery.frequency).await {
+        };
+        if pause(stop, wait.clamp(Duration::from_millis(200), LONGEST_SLEEP)).await {
             return;
         }
     }
@@ -122,7 +122,7 @@ async fn work(catalog: &Catalog, stop: &CancellationToken) {
 }
 
 async fn read(catalog: &Catalog, id: Uuid) {
-    match catalog.read_location(id, false).await {
+    match catalog.poll(id).await {
         Ok(report) if report.problems.is_empty() => {}
         Ok(report) => tracing::warn!(
             location = %id,
@@ -176,8 +176,9 @@ async fn pause(stop: &CancellationToken, time: Duration) -> bool {
 }
 
 impl Catalog {
-    /// Stores the configured locations and forgets those that are configured no more. Returns their ids.
-    pub async fn sync_configured(&self) -> Result<Vec<Uuid>, CatalogError> {
+    /// Stores the configured locations and forgets those that are configured no more. Returns their ids, and whether
+    /// they were read, or tried, before.
+    pub async fn sync_configured(&self) -> Result<Vec<(Uuid, bool)>, CatalogError> {
         let now = self.clock().now();
         let locations = &self.config().locations;
         for location in locations {
@@ -191,17 +192,16 @@ impl Catalog {
         };
         let (mut ids, mut freed) = (Vec::new(), Vec::new());
         for location in queries::locations::list(self.db()).await? {
-            let mut transaction = self.db().begin().await?;
             if wanted(&location) {
                 // Due later than the first read, which follows at once and sets the time anew.
-                queries::locations::set_configured(&mut transaction, location.id, now + LEASE).await?;
-                ids.push(location.id);
+                queries::locations::set_configured(self.db(), location.id, now + LEASE).await?;
+                ids.push((location.id, location.checked_at.is_some()));
             } else if location.configured && !self.is_provided(&location) {
-                let refs = queries::locations::delete(&mut transaction, location.id).await?;
-                live::announce(&mut transaction, refs.clone()).await?;
-                freed.extend(refs);
+                let mut write = self.begin_write().await?;
+                freed.extend(write.remove(location.id, None).await?);
+                queries::locations::delete(write.db(), location.id).await?;
+                write.commit().await?;
             }
-            transaction.commit().await?;
         }
         queries::locations::wake_claims(self.db(), &freed, now).await?;
         Ok(ids)

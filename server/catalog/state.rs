@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::read::Problem;
+use crate::language::{Text, text};
 
 /// A registered source of entities.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,23 @@ impl LocationState {
             id: self.id,
             kind: self.kind.clone(),
             target: self.target.clone(),
+        }
+    }
+
+    /// Why the catalog reads it.
+    pub fn origin(&self) -> Text {
+        if self.kind == "identity" {
+            return text!("People who logged in");
+        }
+        if let Some(provider) = &self.discovered_by {
+            return text!("Found by {provider}", provider = provider);
+        }
+        if self.configured {
+            return text!("From the configuration");
+        }
+        match &self.registered_by {
+            Some(person) => text!("Registered by {person}", person = person),
+            None => text!("Registered by nobody known"),
         }
     }
 }

@@ -1,18 +1,19 @@
 //! Stores what a read brought, in one transaction: all of it or nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::document::Parts;
 use super::operations::{ReadReport, VERSION};
-use super::queries::entities::{Known, NewEntity};
+use super::queries::entities::Known;
 use super::queries::locations::ReadState;
-use super::read::{Outcome, Problem, ReadEntity};
-use super::{Catalog, CatalogError, EntityRef, LocationState, facets, live, queries, read};
+use super::read::{Body, Outcome, Problem, ReadEntity};
+use super::write::{Draft, Write};
+use super::{Catalog, CatalogError, EntityRef, LocationState, document, facets, queries, read};
 use crate::ids::new_id;
 use crate::scm::Repository;
 
@@ -32,8 +33,8 @@ impl Catalog {
             .iter()
             .map(|entity| entity.entity_ref.to_string())
             .collect();
-        let mut transaction = self.db().begin().await?;
-        match queries::locations::lock(&mut transaction, location.id, started).await? {
+        let mut write = self.begin_write().await?;
+        match queries::locations::lock(write.db(), location.id, started).await? {
             Some(false) => {}
             // Another replica stored a read that began later: it saw at least what this one saw.
             Some(true) => {
@@ -44,64 +45,39 @@ impl Catalog {
                 });
             }
             None => {
-                return Err(CatalogError::NotFound(format!(
-                    "{} was removed while it was read.",
-                    location.target
-                )));
+                return Err(CatalogError::NotFound(
+                    format!("{} was removed while it was read.", location.target).into(),
+                ));
             }
         }
-        let known = queries::entities::list_known(&mut transaction, location.id, &refs).await?;
+        let known = queries::entities::list_known(write.db(), location.id, &refs).await?;
         let own = read::location_ref(&location.kind, &location.target);
-        let errors = errors_by_entity(&outcome, &own);
+        let errors = errors_by_entity(&outcome, &refs, &own);
         let mut report = ReadReport::default();
-        let mut touched = BTreeSet::new();
 
         let read: Vec<ReadEntity> = outcome.entities.drain(..).collect();
         let claims = self
-            .write(
-                &mut transaction,
-                location,
-                read,
-                &known,
-                &errors,
-                &mut report,
-                &mut touched,
-            )
+            .put(&mut write, location, read, &known, &errors, &mut report)
             .await?;
         let gone = self
-            .keep(
-                &mut transaction,
-                location,
-                &outcome,
-                &refs,
-                &known,
-                &errors,
-                &mut report,
-            )
+            .keep(&mut write, location, &outcome, &refs, &known, &errors, &mut report)
             .await?;
-        queries::entities::delete(&mut transaction, location.id, &gone).await?;
-        report.removed = gone.clone();
-        touched.extend(
-            report
-                .changed
-                .iter()
-                .chain(&report.removed)
-                .chain(&report.orphaned)
-                .cloned(),
-        );
+        report.removed = write.remove(location.id, Some(&gone)).await?;
+        report.removed.sort();
+        write.touch(report.changed.iter().chain(&report.orphaned).cloned());
 
         let mut problems = outcome.problems;
         problems.extend(claims.iter().filter_map(conflict));
         // Open pages say what is wrong with their entity's file.
         if problems != location.problems {
             let ours = known.iter().filter(|(_, known)| known.location_id == location.id);
-            touched.extend(ours.map(|(reference, _)| reference.clone()));
+            write.touch(ours.map(|(reference, _)| reference.clone()));
         }
         let failures = match problems.iter().any(|problem| problem.temporary) {
             true => location.failures.saturating_add(1),
             false => 0,
         };
-        let expiry = queries::entities::next_expiry(&mut transaction, location.id).await?;
+        let expiry = queries::entities::next_expiry(write.db(), location.id).await?;
         let expiry = expiry.map(|since| since + self.config().orphan_grace);
         let next = self.next_read(now, failures);
         let state = ReadState {
@@ -112,10 +88,9 @@ impl Catalog {
             problems: &problems,
             claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
         };
-        let before = queries::locations::list_repositories(&mut *transaction, location.id).await?;
-        queries::locations::store_read(&mut transaction, location.id, &state, &outcome.checked).await?;
-        live::announce(&mut transaction, touched.into_iter().collect()).await?;
-        transaction.commit().await?;
+        let before = queries::locations::list_repositories(write.db(), location.id).await?;
+        queries::locations::store_read(write.db(), location.id, &state, &outcome.checked).await?;
+        write.commit().await?;
 
         let seen: HashSet<&Repository> = before.iter().map(|checked| &checked.repository).collect();
         let looked_into: HashSet<&Repository> = outcome.checked.iter().map(|checked| &checked.repository).collect();
@@ -135,27 +110,32 @@ impl Catalog {
     }
 
     /// Writes what is new or different; answers what another location had first.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one transaction")]
-    async fn write(
+    async fn put(
         &self,
-        db: &mut PgConnection,
+        write: &mut Write,
         location: &LocationState,
         read: Vec<ReadEntity>,
         known: &HashMap<String, Known>,
         errors: &BTreeMap<String, Vec<String>>,
         report: &mut ReadReport,
-        touched: &mut BTreeSet<String>,
     ) -> Result<Vec<Claim>, CatalogError> {
         let mut claims = Vec::new();
-        let mut writes = Vec::new();
-        let mut relations = HashMap::new();
+        let mut drafts = Vec::new();
         let mut taken = Vec::new();
         let rewrite = location.read_by.as_deref() != Some(VERSION);
-        for mut entity in read {
+        for entity in read {
             let reference = entity.entity_ref.to_string();
-            set_status(&mut entity.body, errors.get(&reference));
-            let digest = digest(&entity.body);
-            let id = match known.get(&reference) {
+            let body = match errors.get(&reference) {
+                None => entity.body,
+                errors => {
+                    let mut body = entity.body.value()?;
+                    set_status(&mut body, errors);
+                    Body::of(&body)
+                }
+            };
+            let digest = hex::encode(Sha1::digest(body.text()));
+            let stored = known.get(&reference);
+            let id = match stored {
                 Some(told) if told.told => {
                     taken.push(reference.clone());
                     told.id
@@ -168,46 +148,25 @@ impl Catalog {
                 Some(same) => same.id,
                 None => new_id(self.clock()),
             };
-            relations.insert(reference, entity.relations);
-            writes.push(NewEntity {
-                id,
-                facets: facets::of(&entity.body, &id.to_string()),
-                entity_ref: entity.entity_ref,
-                body: entity.body,
-                digest,
-                source: entity.source,
-            });
-        }
-        writes.sort_by(|a, b| a.entity_ref.cmp(&b.entity_ref));
-        queries::entities::take_over(db, location.id, &taken).await?;
-        let written = queries::entities::upsert(db, location.id, &writes, self.clock().now()).await?;
-        let written: HashSet<String> = written.into_iter().collect();
-        let mut origins = Vec::new();
-        let mut rows = Vec::new();
-        for write in writes {
-            let reference = write.entity_ref.to_string();
-            if !written.contains(&reference) {
-                claims.push((reference, write.source, "another location".to_owned()));
-                continue;
-            }
-            origins.push(write.id);
-            for relation in relations.remove(&reference).unwrap_or_default() {
-                touched.insert(relation.source.to_string());
-                rows.push((
-                    write.id,
-                    relation.source.to_string(),
-                    relation.kind,
-                    relation.target.to_string(),
-                ));
-            }
-            touched.insert(reference.clone());
-            match known.get(&reference) {
+            match stored {
                 None => report.added.push(reference),
-                Some(same) if same.digest != write.digest => report.changed.push(reference),
+                Some(same) if same.digest != digest => report.changed.push(reference),
                 Some(_) => {}
             }
+            drafts.push(Draft {
+                id,
+                entity_ref: entity.entity_ref,
+                body,
+                digest,
+                source: entity.source,
+                relations: entity.relations,
+                is_new: stored.is_none(),
+            });
         }
-        queries::entities::replace_relations(db, &origins, &rows).await?;
+        report.added.sort();
+        report.changed.sort();
+        queries::writes::take_over(write.db(), location.id, &taken).await?;
+        write.put(location.id, drafts, self.clock().now()).await?;
         Ok(claims)
     }
 
@@ -216,7 +175,7 @@ impl Catalog {
     #[expect(clippy::too_many_arguments, reason = "the parts of one transaction")]
     async fn keep(
         &self,
-        db: &mut PgConnection,
+        write: &mut Write,
         location: &LocationState,
         outcome: &Outcome,
         refs: &[String],
@@ -243,18 +202,20 @@ impl Catalog {
                 _ => gone.push(reference.clone()),
             }
         }
-        for stored in queries::entities::list_bodies(db, &marked).await? {
+        for stored in queries::entities::list_marked(write.db(), &marked).await? {
             let is_missed = missed.contains(&stored.entity_ref);
             let mut body = stored.body;
             set_status(&mut body, errors.get(&stored.entity_ref));
             set_orphan(&mut body, is_missed);
-            let digest = digest(&body);
+            let digest = hex::encode(Sha1::digest(body.to_string()));
             let since = is_missed.then(|| stored.orphaned_at.unwrap_or(now));
             if digest == stored.digest && since == stored.orphaned_at {
                 continue;
             }
             let facets = facets::of(&body, &stored.id.to_string());
-            queries::entities::update_marks(db, stored.id, &body, &digest, &facets, since).await?;
+            let parts = Parts::of(&body, stored.id);
+            let etag = document::etag(&digest, &stored.relations);
+            queries::writes::update_marks(write.db(), stored.id, &parts, (&digest, &etag), &facets, since).await?;
             match since {
                 Some(_) => report.orphaned.push(stored.entity_ref),
                 None => report.changed.push(stored.entity_ref),
@@ -265,22 +226,14 @@ impl Catalog {
     }
 }
 
-fn digest(body: &Value) -> String {
-    hex::encode(Sha1::digest(body.to_string()))
-}
-
 /// Messages by the ref of the entity that they are about; those about none are about the location.
-fn errors_by_entity(outcome: &Outcome, own: &EntityRef) -> BTreeMap<String, Vec<String>> {
-    let stored = |reference: &str| {
-        outcome
-            .entities
-            .iter()
-            .any(|entity| entity.entity_ref.to_string() == reference)
-            || outcome.kept.iter().any(|kept| kept.to_string() == reference)
-    };
+fn errors_by_entity(outcome: &Outcome, refs: &[String], own: &EntityRef) -> BTreeMap<String, Vec<String>> {
+    let read: HashSet<&String> = refs.iter().collect();
+    let kept: HashSet<String> = outcome.kept.iter().map(EntityRef::to_string).collect();
+    let stored = |reference: &String| read.contains(reference) || kept.contains(reference);
     let mut errors: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for problem in &outcome.problems {
-        let about = problem.entity.clone().filter(|reference| stored(reference));
+        let about = problem.entity.clone().filter(stored);
         // Without the lines around: pages show those.
         let told = Problem {
             excerpt: String::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::kinds::Kind;
-use super::read::{self, Problem, Sources};
+use super::read::{self, Problem, Snapshots, Sources};
 use super::rules::Rules;
 use crate::scm::{Located, Repository, Scm, ScmError};
 
@@ -69,7 +69,7 @@ pub async fn validate_files(paths: &[PathBuf]) -> anyhow::Result<Validation> {
     let mut seen = BTreeSet::new();
     for file in files {
         let target = file.to_string_lossy();
-        let outcome = read::read(&NoForges, &rules, "file", &target, &[]).await;
+        let outcome = read::read(&NoForges, &Snapshots::default(), &rules, ("file", &target), &[]).await;
         validation.files += 1;
         // The first stands for the file itself; one that several files name counts once.
         for entity in outcome.entities.iter().skip(1) {

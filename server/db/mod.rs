@@ -1,6 +1,9 @@
 //! The connection pool and its migrations.
 
 mod queries;
+mod readers;
+
+pub use readers::{Reader, Readers};
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +20,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const CONNECTIONS: u32 = 20;
 /// How long a request waits for a connection.
 const ACQUIRE_TIME: Duration = Duration::from_secs(5);
+/// A connection that was not used for longer is tested first: the server may have restarted.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +93,8 @@ pub fn options(connection: &config::Connection) -> Result<PgConnectOptions, DbEr
         .options([
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "60s"),
+            // Compiling a statement takes longer than any of ours runs.
+            ("jit", "off"),
         ])
         .log_slow_statements(log_level(), Duration::from_secs(1)))
 }
@@ -155,6 +162,11 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .acquire_timeout(ACQUIRE_TIME)
         .idle_timeout(Duration::from_secs(600))
         .max_lifetime(Duration::from_secs(1800))
+        // One that was used a moment ago is there; testing it would double the cost of most requests.
+        .test_before_acquire(false)
+        .before_acquire(|connection, before| {
+            Box::pin(async move { Ok(before.idle_for <= TRUSTED || connection.ping().await.is_ok()) })
+        })
         // A future that is dropped while its BEGIN is under way (a browser that goes away is enough) leaves the
         // connection inside a transaction that sqlx 0.9 knows nothing of; whoever got it next would never commit.
         .after_release(|connection, _| {

@@ -10,6 +10,7 @@ use super::pages::ListLivePath;
 use crate::auth::Caller;
 use crate::catalog::{Catalog, Entity};
 use crate::gitops::{HealthStatus, SyncStatus};
+use crate::language::{Locale, Text, filters};
 use crate::web::{Section, Shell};
 
 /// Of how many entities of one owner the Applications are looked at.
@@ -32,7 +33,7 @@ impl NeedsAttention {
 struct Row {
     title: String,
     path: String,
-    message: String,
+    message: Text,
     sync: String,
     health: String,
 }
@@ -43,34 +44,43 @@ struct Attention {
     rows: Vec<Row>,
     in_all: usize,
     live: &'static str,
+    /// The line about the connection.
+    notice: String,
 }
 
 #[async_trait::async_trait]
 impl Section for NeedsAttention {
-    async fn render(&self, caller: &Caller, _: &Shell) -> Option<String> {
+    async fn render(&self, caller: &Caller, shell: &Shell) -> Option<String> {
         let (owned, _) = self
             .catalog
             .list_owned(&caller.ownership_refs(), LOOKED_AT)
             .await
             .inspect_err(|error| tracing::warn!(%error, "what needs attention cannot be shown"))
             .ok()?;
-        let mut rows: Vec<Row> = owned.iter().filter_map(|entity| self.row(entity)).collect();
+        let mut rows: Vec<Row> = owned
+            .iter()
+            .filter_map(|entity| self.row(entity, shell.locale))
+            .collect();
         if rows.is_empty() {
             return None;
         }
         let in_all = rows.len();
         rows.truncate(SHOWN);
-        rendered(&Attention {
-            rows,
-            in_all,
-            live: ListLivePath::PATH,
-        })
+        rendered(
+            shell.locale,
+            &Attention {
+                rows,
+                in_all,
+                live: ListLivePath::PATH,
+                notice: self.deployments.connection(shell.locale, shell.now)?,
+            },
+        )
     }
 }
 
 impl NeedsAttention {
     /// The first Application of the entity that is not well.
-    fn row(&self, entity: &Entity) -> Option<Row> {
+    fn row(&self, entity: &Entity, locale: Locale) -> Option<Row> {
         let deployments = &self.deployments;
         let name = deployments.names(&Wanted::of(entity)?).into_iter().find(|name| {
             deployments.gitops.get(name).is_some_and(|application| {
@@ -81,8 +91,8 @@ impl NeedsAttention {
             title: entity.title().to_owned(),
             path: entity.entity_ref().path(),
             message: super::view::message(deployments.gitops.get(&name)?.as_ref()),
-            sync: deployments.status(Kind::Sync, &name)?,
-            health: deployments.status(Kind::Health, &name)?,
+            sync: deployments.status(Kind::Sync, &name, locale)?,
+            health: deployments.status(Kind::Health, &name, locale)?,
         })
     }
 }

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use super::Deployments;
 use super::model::Wanted;
 use super::pages::{CardLivePath, ListLivePath, RefreshPath};
-use super::view::{Owner, View, WhatNow, what_now};
-use crate::catalog::{Entity, EntityCard, EntityRef, ListColumn};
+use super::view::{View, WhatNow, what_now};
+use crate::catalog::{Entity, EntityCard, ListColumn, Shown};
+use crate::gitops::Connection;
+use crate::language::{Locale, Text, filters, text};
 use crate::scm::Source;
-use crate::web::Shell;
 
 /// The section "Argo CD" of an entity's page, live.
 pub struct ApplicationCard(pub Deployments);
@@ -62,6 +63,13 @@ struct Cell<'a> {
     word: Option<&'a str>,
 }
 
+#[derive(Template)]
+#[template(path = "deployments/_connection.html")]
+struct ConnectionLine<'a> {
+    connection: &'a Connection,
+    now: DateTime<Utc>,
+}
+
 /// Which status a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -81,22 +89,25 @@ impl Kind {
 
 impl Deployments {
     /// A cell: a badge, or words where there is no such Application.
-    pub(super) fn status(&self, kind: Kind, application: &str) -> Option<String> {
+    pub(super) fn status(&self, kind: Kind, application: &str, locale: Locale) -> Option<String> {
         let found = self.gitops.get(application);
         let word = found.as_deref().map(|application| match kind {
             Kind::Sync => application.sync.word(),
             Kind::Health => application.health.word(),
         });
-        rendered(&Cell {
-            kind,
-            key: kind.key(application),
-            word,
-        })
+        let key = kind.key(application);
+        rendered(locale, &Cell { kind, key, word })
+    }
+
+    /// The line that says since when lists are not live, empty while they are; it is found as cells are.
+    pub(super) fn connection(&self, locale: Locale, now: DateTime<Utc>) -> Option<String> {
+        let connection = &self.gitops.connection();
+        rendered(locale, &ConnectionLine { connection, now })
     }
 
     /// Both cells of one Application; open pages put them where they show it.
-    pub(super) fn cells(&self, application: &str) -> String {
-        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application));
+    pub(super) fn cells(&self, application: &str, locale: Locale) -> String {
+        let cells = [Kind::Sync, Kind::Health].map(|kind| self.status(kind, application, locale));
         cells.into_iter().flatten().collect()
     }
 
@@ -112,11 +123,11 @@ impl Deployments {
         }
     }
 
-    fn cell(&self, kind: Kind, entity: &Entity) -> Option<String> {
+    fn cell(&self, kind: Kind, entity: &Entity, locale: Locale) -> Option<String> {
         let wanted = Wanted::of(entity)?;
         // A column has room for one; the entity's page shows all.
         let name = self.names(&wanted).into_iter().next()?;
-        self.status(kind, &name)
+        self.status(kind, &name, locale)
     }
 
     /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
@@ -156,24 +167,30 @@ impl Deployments {
 
 #[async_trait::async_trait]
 impl EntityCard for ApplicationCard {
-    async fn render(&self, entity: &Entity, shell: &Shell) -> Option<String> {
-        let wanted = Wanted::of(entity)?;
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let wanted = Wanted::of(shown.entity)?;
         let names = self.0.names(&wanted);
         if let (Wanted::Labels(selector), true) = (&wanted, names.is_empty()) {
-            return rendered(&NothingSelected {
-                selector: &selector.text,
-            });
+            return rendered(
+                shown.shell.locale,
+                &NothingSelected {
+                    selector: &selector.text,
+                },
+            );
         }
         let mut html = String::new();
         for name in names {
             let view = self.0.view(&name).await;
-            html.push_str(&rendered(&Section {
-                view: &view,
-                now: &shell.now,
-                live: CardLivePath { app: name.clone() }.to_string(),
-                refresh: RefreshPath { app: name }.to_string(),
-                here: &shell.path,
-            })?);
+            html.push_str(&rendered(
+                shown.shell.locale,
+                &Section {
+                    view: &view,
+                    now: &shown.shell.now,
+                    live: CardLivePath { app: name.clone() }.to_string(),
+                    refresh: RefreshPath { app: name }.to_string(),
+                    here: &shown.shell.path,
+                },
+            )?);
         }
         Some(html)
     }
@@ -181,11 +198,11 @@ impl EntityCard for ApplicationCard {
 
 #[async_trait::async_trait]
 impl EntityCard for WhatNowCard {
-    async fn render(&self, entity: &Entity, _: &Shell) -> Option<String> {
-        let wanted = Wanted::of(entity)?;
-        let (located, source) = self.0.source(entity, &wanted)?;
-        let what = what_now(located.forge.as_ref(), &source, owner(entity));
-        rendered(&WhatNowPanel { what: &what })
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let wanted = Wanted::of(shown.entity)?;
+        let (located, source) = self.0.source(shown.entity, &wanted)?;
+        let what = what_now(located.forge.as_ref(), &source, shown.owner.cloned());
+        rendered(shown.shell.locale, &WhatNowPanel { what: &what })
     }
 
     fn aside(&self) -> bool {
@@ -194,26 +211,30 @@ impl EntityCard for WhatNowCard {
 }
 
 impl ListColumn for SyncColumn {
-    fn title(&self) -> &'static str {
-        "Sync"
+    fn title(&self) -> Text {
+        text!("Sync")
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
-        self.0.cell(Kind::Sync, entity)
+    fn cell(&self, entity: &Entity, locale: Locale) -> Option<String> {
+        self.0.cell(Kind::Sync, entity, locale)
     }
 
     fn live_url(&self) -> Option<&'static str> {
         Some(ListLivePath::PATH)
     }
+
+    fn notice(&self, locale: Locale, now: DateTime<Utc>) -> Option<String> {
+        self.0.connection(locale, now)
+    }
 }
 
 impl ListColumn for HealthColumn {
-    fn title(&self) -> &'static str {
-        "Health"
+    fn title(&self) -> Text {
+        text!("Health")
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
-        self.0.cell(Kind::Health, entity)
+    fn cell(&self, entity: &Entity, locale: Locale) -> Option<String> {
+        self.0.cell(Kind::Health, entity, locale)
     }
 
     fn live_url(&self) -> Option<&'static str> {
@@ -222,21 +243,9 @@ impl ListColumn for HealthColumn {
     }
 }
 
-fn owner(entity: &Entity) -> Option<Owner> {
-    let related = entity.relations("ownedBy").next();
-    let text = related.or_else(|| entity.spec("owner"))?;
-    let path = EntityRef::parse(text, Some("group"), Some(entity.namespace()));
-    Some(Owner {
-        name: path
-            .as_ref()
-            .map_or_else(|_| text.to_owned(), |owner| owner.name.clone()),
-        path: path.ok().filter(|_| related.is_some()).map(|owner| owner.path()),
-    })
-}
-
-pub(super) fn rendered(template: &impl Template) -> Option<String> {
-    template
-        .render()
+pub(super) fn rendered(locale: Locale, template: &impl Template) -> Option<String> {
+    locale
+        .render(template)
         .inspect_err(|error| tracing::error!(%error, "a fragment about an Application cannot be rendered"))
         .ok()
 }

@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use askama::Template;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +19,8 @@ use super::cards::Fragment;
 use super::pages::{CardLivePath, ListLivePath};
 use super::view::View;
 use crate::gitops::Change;
+use crate::language::Locale;
+use crate::web::Shell;
 
 /// Browsers wait so long before they connect again.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -27,10 +28,11 @@ const RECONNECT: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Event `application`: the fragment of one Application, now and after each change.
-pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) -> Response {
+pub async fn card(path: CardLivePath, State(deployments): State<Deployments>, shell: Shell) -> Response {
     struct Follow {
         deployments: Deployments,
         app: String,
+        locale: Locale,
         changes: Receiver<Change>,
         sent: Option<View>,
     }
@@ -39,6 +41,7 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
         changes: deployments.gitops.subscribe(),
         deployments: deployments.clone(),
         app: path.app,
+        locale: shell.locale,
         sent: None,
     };
     let events = stream::unfold(follow, async |mut follow| {
@@ -55,7 +58,7 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
                 continue;
             }
             let now = follow.deployments.clock.now();
-            let html = Fragment { view: &view, now: &now }.render();
+            let html = follow.locale.render(&Fragment { view: &view, now: &now });
             follow.sent = Some(view);
             match html {
                 Ok(html) => {
@@ -74,38 +77,44 @@ pub async fn card(path: CardLivePath, State(deployments): State<Deployments>) ->
     answer(&deployments, events)
 }
 
-/// Events `cells`: the sync and health cells of all Applications, now, and of each that changes. `static/app.js`
-/// puts them where their key stands on the page.
-pub async fn list(_: ListLivePath, State(deployments): State<Deployments>) -> Response {
+/// Events `cells`: the sync and health cells of all Applications and the line about the connection, now, and each that
+/// changes. `static/app.js` puts them where their key stands on the page.
+pub async fn list(_: ListLivePath, State(deployments): State<Deployments>, shell: Shell) -> Response {
     struct Follow {
         deployments: Deployments,
+        locale: Locale,
         changes: Receiver<Change>,
         started: bool,
     }
     impl Follow {
         fn all(&self) -> String {
             let list = self.deployments.gitops.list();
-            list.iter()
-                .map(|application| self.deployments.cells(&application.name))
-                .collect()
+            let cells = list.iter();
+            let cells = cells.map(|application| self.deployments.cells(&application.name, self.locale));
+            cells.chain([self.connection()]).collect()
+        }
+
+        fn connection(&self) -> String {
+            let now = self.deployments.clock.now();
+            self.deployments.connection(self.locale, now).unwrap_or_default()
         }
     }
     let follow = Follow {
         changes: deployments.gitops.subscribe(),
         deployments: deployments.clone(),
+        locale: shell.locale,
         started: false,
     };
     let events = stream::unfold(follow, async |mut follow| {
-        let html = loop {
-            if !std::mem::replace(&mut follow.started, true) {
-                break follow.all();
-            }
+        let html = if std::mem::replace(&mut follow.started, true) {
             match follow.changes.recv().await {
-                Ok(Change::Application(name)) => break follow.deployments.cells(&name),
-                Ok(Change::Connection) => {}
-                Err(RecvError::Lagged(_)) => break follow.all(),
+                Ok(Change::Application(name)) => follow.deployments.cells(&name, follow.locale),
+                Ok(Change::Connection) => follow.connection(),
+                Err(RecvError::Lagged(_)) => follow.all(),
                 Err(RecvError::Closed) => return None,
             }
+        } else {
+            follow.all()
         };
         Some((Event::default().event("cells").retry(RECONNECT).data(html), follow))
     });

@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::Deployments;
 use super::cards::{Fragment, Kind};
-use crate::gitops::{Application, Connection, GitOpsError};
+use crate::gitops::{Application, GitOpsError};
+use crate::language::filters;
 use crate::web::{self, Error, Form, Shell};
 
 /// All Applications.
@@ -50,7 +51,9 @@ pub struct RefreshPath {
 struct ListPage {
     shell: Shell,
     rows: Vec<Row>,
-    connection: Connection,
+    connected: bool,
+    /// The line about the connection.
+    notice: String,
 }
 
 struct Row {
@@ -72,19 +75,26 @@ pub async fn list(_: ListPath, State(deployments): State<Deployments>, shell: Sh
         health_key: Kind::Health.key(&application.name),
         application,
     });
-    web::page(&ListPage {
-        rows: rows.collect(),
-        connection: deployments.gitops.connection(),
-        shell,
-    })
+    web::page(
+        shell.locale,
+        &ListPage {
+            rows: rows.collect(),
+            connected: deployments.gitops.connection().is_connected(),
+            notice: deployments.connection(shell.locale, shell.now).unwrap_or_default(),
+            shell,
+        },
+    )
 }
 
 pub async fn card(path: CardPath, State(deployments): State<Deployments>, shell: Shell) -> Result<Response, Error> {
     let view = deployments.view(&path.app).await;
-    web::page(&Fragment {
-        view: &view,
-        now: &shell.now,
-    })
+    web::page(
+        shell.locale,
+        &Fragment {
+            view: &view,
+            now: &shell.now,
+        },
+    )
 }
 
 pub async fn refresh(
@@ -101,10 +111,10 @@ pub async fn refresh(
 }
 
 fn upstream(error: GitOpsError) -> Error {
-    let hint = error.hint().to_owned();
+    let hint = error.hint();
     match error {
-        GitOpsError::NotFound { .. } => Error::NotFound(format!("{error}.")),
-        GitOpsError::Conflict { .. } => Error::Conflict(format!("{error}.")),
+        GitOpsError::NotFound { .. } => Error::NotFound(format!("{error}.").into()),
+        GitOpsError::Conflict { .. } => Error::Conflict(format!("{error}.").into()),
         GitOpsError::Denied { instance, reason }
         | GitOpsError::Unavailable { instance, reason }
         | GitOpsError::Unexpected { instance, reason } => Error::Upstream {

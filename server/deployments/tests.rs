@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::catalog::{Entity, EntityCard, ListColumn};
+use crate::catalog::{Entity, EntityCard, ListColumn, Related, Shown};
 use crate::gitops::testing;
+use crate::language::Locale;
 use crate::scm::ForgejoConfig;
 use crate::web::testing as web;
 
@@ -51,11 +52,23 @@ fn entity(annotations: Value) -> Entity {
 }
 
 async fn section(deployments: &Deployments, annotations: Value) -> Option<String> {
+    render(&ApplicationCard(deployments.clone()), annotations).await
+}
+
+/// A card on the page of an entity that guests own.
+async fn render(card: &impl EntityCard, annotations: Value) -> Option<String> {
     let caller = web::user("user1", &[]);
-    let shell = web::shell(&caller, "/catalog/default/component/demo");
-    ApplicationCard(deployments.clone())
-        .render(&entity(annotations), &shell)
-        .await
+    let owner = Related {
+        label: "All <guests>".to_owned(),
+        path: "/catalog/default/group/guests".to_owned(),
+        missing: false,
+    };
+    let shown = Shown {
+        entity: &entity(annotations),
+        owner: Some(&owner),
+        shell: &web::shell(&caller, "/catalog/default/component/demo"),
+    };
+    card.render(shown).await
 }
 
 #[tokio::test]
@@ -126,27 +139,22 @@ async fn a_selector_shows_all_that_match() {
 #[tokio::test]
 async fn the_panel_says_how_to_go_on() {
     let deployments = deployments(&[application("demo", "Synced", "Healthy")]);
-    let caller = web::user("user1", &[]);
-    let shell = web::shell(&caller, "/");
     let card = WhatNowCard(deployments);
     let described = "url:https://forge.example/o/demo/src/branch/trunk/catalog-info.yaml";
     let with_location = json!({"argocd/app-name": "demo", "backstage.io/managed-by-location": described});
-    let html = card.render(&entity(with_location), &shell).await.unwrap();
+    let html = render(&card, with_location).await.unwrap();
     for part in [
         "git clone http://127.0.0.1:9/git/o/demo.git",
         "http://127.0.0.1:9/git/o/demo/src/branch/trunk/manifests/",
-        "/catalog/default/group/guests",
+        "<a href=\"/catalog/default/group/guests\">All &#60;guests&#62;</a>",
     ] {
         assert!(html.contains(part), "{part} is missing in {html}");
     }
     assert!(card.aside());
     let unknown = json!({"argocd/app-name": "gone", "backstage.io/managed-by-location": described});
-    let html = card.render(&entity(unknown), &shell).await.unwrap();
+    let html = render(&card, unknown).await.unwrap();
     assert!(html.contains("git clone http://127.0.0.1:9/git/o/demo.git"), "{html}");
-    assert_eq!(
-        card.render(&entity(json!({"argocd/app-name": "gone"})), &shell).await,
-        None
-    );
+    assert_eq!(render(&card, json!({"argocd/app-name": "gone"})).await, None);
 }
 
 #[tokio::test]
@@ -155,18 +163,18 @@ async fn columns_answer_from_memory() {
     let demo = entity(json!({"argocd/app-name": "demo"}));
     let sync = SyncColumn(deployments.clone());
     let health = HealthColumn(deployments);
-    let cell = sync.cell(&demo).unwrap();
+    let cell = sync.cell(&demo, Locale::default()).unwrap();
     assert!(
         cell.contains("Synced") && cell.contains("data-cell=\"sync-demo\""),
         "{cell}"
     );
-    assert!(health.cell(&demo).unwrap().contains("Degraded"));
+    assert!(health.cell(&demo, Locale::default()).unwrap().contains("Degraded"));
     assert!(
-        sync.cell(&entity(json!({"argocd/app-name": "x"})))
+        sync.cell(&entity(json!({"argocd/app-name": "x"})), Locale::default())
             .unwrap()
             .contains("No Application")
     );
-    assert_eq!(sync.cell(&entity(json!({}))), None);
+    assert_eq!(sync.cell(&entity(json!({})), Locale::default()), None);
     assert_eq!((sync.live_url(), health.live_url()), (Some("/deployments/live"), None));
 }
 
@@ -230,6 +238,18 @@ async fn cells_are_sent_for_each_application() {
     testing::listed(&deployments.gitops, &[]);
     let gone = chunk(&mut body).await.unwrap();
     assert!(gone.contains("sync-demo") && gone.contains("No Application"), "{gone}");
+
+    // Open lists say since when they are not live.
+    assert!(first.contains("data-cell=\"connection\"></p>"), "{first}");
+    testing::lost(&deployments.gitops, "connection <refused>");
+    let lost = chunk(&mut body).await.unwrap();
+    for part in [
+        "data-cell=\"connection\"",
+        "Not live since",
+        "connection &#60;refused&#62;",
+    ] {
+        assert!(lost.contains(part), "{part} is missing in {lost}");
+    }
     deployments.shutdown.cancel();
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Deployments;
+use crate::catalog::Related;
 use crate::gitops::{Application, Asked, Condition, Connection, HealthStatus, HistoryEntry, SyncStatus};
+use crate::language::{Text, counted, duration, text};
 use crate::scm::{Located, Scm};
 
 /// Syncs drawn in the history.
@@ -26,21 +28,21 @@ pub struct View {
     pub health: &'static str,
     pub last_sync: Option<DateTime<Utc>>,
     /// `2 of 3`, or a dash.
-    pub synced_resources: String,
+    pub synced_resources: Text,
     /// What was compared last.
     pub compared: Option<Revision>,
     /// What was rolled out last.
     pub deployed: Option<Revision>,
     pub deployed_at: Option<DateTime<Utc>>,
     /// What Argo CD says, in one line.
-    pub message: String,
+    pub message: Text,
     /// Argo CD was asked to compare and has not yet.
     pub asked: Option<Asked>,
     pub conditions: Vec<Condition>,
     pub resources: Vec<ResourceRow>,
     /// Oldest first.
     pub bars: Vec<Bar>,
-    pub history: String,
+    pub history: Text,
     pub connection: Connection,
 }
 
@@ -123,11 +125,11 @@ impl Deployments {
 
 fn absent(name: &str, connection: Connection) -> View {
     let message = match &connection {
-        Connection::Connected => format!(
-            "Argo CD has no Application named {name}. It may not have been created yet, or the annotation argocd/app-name names \
-             another one than was meant."
+        Connection::Connected => text!(
+            "Argo CD has no Application named {name}. It may not have been created yet, or the annotation argocd/app-name names another one than was meant.",
+            name = name
         ),
-        Connection::Disconnected { .. } => "Nothing is known of it while there is no connection.".to_owned(),
+        Connection::Disconnected { .. } => text!("Nothing is known of it while there is no connection."),
     };
     View {
         name: name.to_owned(),
@@ -136,7 +138,7 @@ fn absent(name: &str, connection: Connection) -> View {
         sync: SyncStatus::Unknown.word(),
         health: HealthStatus::Unknown.word(),
         last_sync: None,
-        synced_resources: "–".to_owned(),
+        synced_resources: "–".into(),
         compared: None,
         deployed: None,
         deployed_at: None,
@@ -145,7 +147,7 @@ fn absent(name: &str, connection: Connection) -> View {
         conditions: Vec::new(),
         resources: Vec::new(),
         bars: Vec::new(),
-        history: "No sync yet".to_owned(),
+        history: text!("No sync yet"),
         connection,
     }
 }
@@ -171,9 +173,9 @@ fn present(
         health: application.health.word(),
         last_sync: application.last_sync(),
         synced_resources: if all == 0 {
-            "–".to_owned()
+            "–".into()
         } else {
-            format!("{synced} of {all}")
+            text!("{part} of {all}", part = synced, all = all)
         },
         compared,
         deployed,
@@ -189,9 +191,9 @@ fn present(
 }
 
 /// The one sentence that says most: what is wrong, what is going on, or how the last sync ended.
-pub(super) fn message(application: &Application) -> String {
+pub(super) fn message(application: &Application) -> Text {
     if application.deleting {
-        return "It is being deleted.".to_owned();
+        return text!("It is being deleted.");
     }
     let running = application
         .operation
@@ -199,17 +201,17 @@ pub(super) fn message(application: &Application) -> String {
         .filter(|operation| operation.phase == "Running");
     if let Some(operation) = running {
         let what = if operation.message.is_empty() {
-            "A sync is running"
+            text!("A sync is running")
         } else {
-            operation.message.as_str()
+            operation.message.as_str().into()
         };
         return match operation.retries {
-            0 => what.to_owned(),
-            retries => format!("{what} (try {})", retries + 1),
+            0 => what,
+            retries => text!("{what} (try {number})", what = what, number = retries + 1),
         };
     }
     if let Some(message) = &application.health_message {
-        return message.clone();
+        return message.as_str().into();
     }
     let unwell = application
         .resources
@@ -224,12 +226,14 @@ pub(super) fn message(application: &Application) -> String {
             ))
         });
     if let Some(unwell) = unwell {
-        return unwell;
+        return unwell.into();
     }
     match &application.operation {
-        Some(operation) if !operation.message.is_empty() => operation.message.clone(),
-        Some(operation) if !operation.phase.is_empty() => format!("The last sync ended: {}", operation.phase),
-        _ => "It has not been synced yet.".to_owned(),
+        Some(operation) if !operation.message.is_empty() => operation.message.as_str().into(),
+        Some(operation) if !operation.phase.is_empty() => {
+            text!("The last sync ended: {phase}", phase = operation.phase)
+        }
+        _ => text!("It has not been synced yet."),
     }
 }
 
@@ -249,22 +253,22 @@ fn row(resource: &crate::gitops::Resource) -> ResourceRow {
     }
 }
 
-fn history(application: &Application) -> String {
-    let mut words = match application.history.len() {
-        0 => "No sync yet".to_owned(),
-        1 => "1 sync".to_owned(),
-        count => format!("{count} syncs"),
-    };
-    let mut lengths: Vec<i64> = application.history.iter().filter_map(length).collect();
-    if !lengths.is_empty() {
-        lengths.sort_unstable();
-        let median = lengths[lengths.len() / 2];
-        words.push_str(&format!(
-            "; height is duration, median {}",
-            crate::web::duration(chrono::Duration::milliseconds(median))
-        ));
+fn history(application: &Application) -> Text {
+    let count = application.history.len();
+    if count == 0 {
+        return text!("No sync yet");
     }
-    words
+    let mut lengths: Vec<i64> = application.history.iter().filter_map(length).collect();
+    lengths.sort_unstable();
+    match lengths.get(lengths.len() / 2) {
+        None => counted!(count, "{count} sync", "{count} syncs"),
+        Some(median) => counted!(
+            count,
+            "{count} sync; height is duration, median {length}",
+            "{count} syncs; height is duration, median {length}",
+            length = duration(chrono::Duration::milliseconds(*median))
+        ),
+    }
 }
 
 /// Duration of a sync in milliseconds.
@@ -316,17 +320,11 @@ pub struct WhatNow {
     /// Folder of the manifests, and its page on the forge.
     pub manifests: String,
     pub manifests_url: String,
-    pub owner: Option<Owner>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    pub name: String,
-    pub path: Option<String>,
+    pub owner: Option<Related>,
 }
 
 /// Addresses on the forge: of a repository, its clone, and the folder of its manifests.
-pub fn what_now(forge: &dyn Scm, source: &crate::scm::Source, owner: Option<Owner>) -> WhatNow {
+pub fn what_now(forge: &dyn Scm, source: &crate::scm::Source, owner: Option<Related>) -> WhatNow {
     WhatNow {
         repository_url: forge.repository_url(&source.repository),
         clone_url: forge.clone_url(&source.repository),

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::gitops::GitOps;
 use crate::ids;
 use crate::keys::Keys;
-use crate::scm::{Forges, Repository};
+use crate::scm::{Forges, Repository, Watched};
 
 /// Registers webhooks and acts on what they report. Cheap to clone.
 #[derive(Clone)]
@@ -64,11 +64,17 @@ impl Webhooks {
         }))
     }
 
-    /// Asks for a webhook on a repository that a location or task has touched. It is registered soon,
-    /// by whichever replica is free; a repository that has one keeps it.
-    pub async fn want(&self, repository: &Repository) -> sqlx::Result<()> {
+    /// Asks for a webhook on a repository that a location or task has touched, or for one on all of an owner, whose
+    /// repositories then need none of their own. It is registered soon, by whichever replica is free; what has one
+    /// keeps it.
+    pub async fn want(&self, watched: &Watched) -> sqlx::Result<()> {
         let inner = &self.0;
-        if queries::want(&inner.db, ids::new_id(&inner.clock), repository, inner.clock.now()).await? {
+        if let Watched::Repository(repository) = watched
+            && queries::is_covered(&inner.db, repository).await?
+        {
+            return Ok(());
+        }
+        if queries::want(&inner.db, ids::new_id(&inner.clock), watched, inner.clock.now()).await? {
             inner.wanted.notify_one();
         }
         Ok(())

@@ -4,25 +4,34 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::scm::Repository;
+use crate::scm::{Repository, Watched};
 
 /// A webhook that is wanted or kept.
 pub struct Hook {
     pub id: Uuid,
-    pub repository: Repository,
+    pub watched: Watched,
+    /// It was registered before.
+    pub stands: bool,
     pub failures: i32,
 }
 
-/// Remembers that a webhook is wanted; true when it was not known before. A repository whose account was
-/// refused before is tried again: whoever just registered it may have granted the right.
-pub async fn want(db: &PgPool, id: Uuid, repository: &Repository, now: DateTime<Utc>) -> sqlx::Result<bool> {
+/// What a row is about.
+fn watched(forge: String, owner: String, name: Option<String>) -> Watched {
+    match name {
+        Some(name) => Watched::Repository(Repository { forge, owner, name }),
+        None => Watched::Owner { forge, owner },
+    }
+}
+
+/// Remembers that a webhook is wanted; true when it was not known before.
+pub async fn want(db: &PgPool, id: Uuid, watched: &Watched, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "insert into webhook (id, forge, owner, name, next_check_at) values ($1, $2, $3, $4, $5)
-         on conflict on constraint webhook_repository_key do nothing",
+         on conflict on constraint webhook_watched_key do nothing",
         id,
-        repository.forge,
-        repository.owner,
-        repository.name,
+        watched.forge(),
+        watched.owner(),
+        watched.name(),
         now,
     )
     .execute(db)
@@ -30,15 +39,28 @@ pub async fn want(db: &PgPool, id: Uuid, repository: &Repository, now: DateTime<
     Ok(done.rows_affected() == 1)
 }
 
+/// Does a webhook stand that is for all repositories of this one's owner?
+pub async fn is_covered(db: &PgPool, repository: &Repository) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+            select from webhook where forge = $1 and lower(owner) = lower($2) and name is null and state = 'registered'
+        ) as "is!""#,
+        repository.forge,
+        repository.owner,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Takes one webhook that is due, and postpones it to `again_at` so that no other replica takes it meanwhile.
 pub async fn take_due(db: &PgPool, now: DateTime<Utc>, again_at: DateTime<Utc>) -> sqlx::Result<Option<Hook>> {
     let row = sqlx::query!(
-        "update webhook set next_check_at = $2
+        r#"update webhook set next_check_at = $2
          where id = (
              select id from webhook where next_check_at <= $1
              order by next_check_at limit 1 for update skip locked
          )
-         returning id, forge, owner, name, failures",
+         returning id, forge, owner, name, state = 'registered' as "stands!", failures"#,
         now,
         again_at,
     )
@@ -46,11 +68,8 @@ pub async fn take_due(db: &PgPool, now: DateTime<Utc>, again_at: DateTime<Utc>) 
     .await?;
     Ok(row.map(|row| Hook {
         id: row.id,
-        repository: Repository {
-            forge: row.forge,
-            owner: row.owner,
-            name: row.name,
-        },
+        watched: watched(row.forge, row.owner, row.name),
+        stands: row.stands,
         failures: row.failures,
     }))
 }
@@ -90,7 +109,7 @@ pub async fn mark_failed(db: &PgPool, id: Uuid, denied: bool, error: &str, next:
     Ok(())
 }
 
-/// The repository is gone.
+/// The repository is gone, or its owner's webhook is enough.
 pub async fn delete(db: &PgPool, id: Uuid) -> sqlx::Result<()> {
     sqlx::query!("delete from webhook where id = $1", id)
         .execute(db)
@@ -98,16 +117,12 @@ pub async fn delete(db: &PgPool, id: Uuid) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The repository that a webhook belongs to.
-pub async fn find_repository(db: &PgPool, id: Uuid) -> sqlx::Result<Option<Repository>> {
+/// What a webhook is for.
+pub async fn find_watched(db: &PgPool, id: Uuid) -> sqlx::Result<Option<Watched>> {
     let row = sqlx::query!("select forge, owner, name from webhook where id = $1", id)
         .fetch_optional(db)
         .await?;
-    Ok(row.map(|row| Repository {
-        forge: row.forge,
-        owner: row.owner,
-        name: row.name,
-    }))
+    Ok(row.map(|row| watched(row.forge, row.owner, row.name)))
 }
 
 /// Remembers when the forge last reported something.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Webhooks;
 use super::queries::{self, Hook};
-use crate::scm::ScmError;
+use crate::scm::{ScmError, Watched};
 
 /// How often a webhook that stands is verified: somebody may have removed it on the forge.
 const VERIFY_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,29 +61,41 @@ impl Webhooks {
     async fn register(&self, hook: &Hook) -> sqlx::Result<()> {
         let inner = &self.0;
         let url = format!("{}/api/events/http/gitea/{}", inner.base_url, hook.id);
-        let done = match inner.forges.forge_of(&hook.repository) {
-            Ok(forge) => {
-                forge
-                    .ensure_webhook(&hook.repository, &url, &self.secret(hook.id))
-                    .await
-            }
+        if let Watched::Repository(repository) = &hook.watched
+            && !hook.stands
+            && queries::is_covered(&inner.db, repository).await?
+        {
+            return queries::delete(&inner.db, hook.id).await;
+        }
+        let done = match inner.forges.forge_at(hook.watched.forge()) {
+            Ok(forge) => forge.ensure_webhook(&hook.watched, &url, &self.secret(hook.id)).await,
             Err(error) => Err(error),
         };
         let now = inner.clock.now();
-        let repository = format!(
-            "{}/{}/{}",
-            hook.repository.forge, hook.repository.owner, hook.repository.name
-        );
+        let watched = &hook.watched;
         match done {
             Ok(()) => {
-                tracing::info!(%repository, "the webhook stands");
+                tracing::info!(%watched, "the webhook stands");
                 queries::mark_registered(&inner.db, hook.id, now + VERIFY_EVERY).await
             }
-            Err(ScmError::NotFound { .. }) if hook.failures > 3 => queries::delete(&inner.db, hook.id).await,
+            Err(ScmError::NotFound { .. }) if hook.failures > 3 && watched.name().is_some() => {
+                queries::delete(&inner.db, hook.id).await
+            }
             Err(error) => {
-                let denied = matches!(error, ScmError::Denied { .. } | ScmError::UnknownHost { .. });
-                let wait = if denied { DENIED_FOR } else { backoff(hook.failures) };
-                tracing::warn!(%repository, %error, "the webhook could not be registered; the repository is polled meanwhile");
+                // Of somebody else's account there are none to be had.
+                let denied = match &error {
+                    ScmError::NotFound { .. } => watched.name().is_none(),
+                    other => matches!(other, ScmError::Denied { .. } | ScmError::UnknownHost { .. }),
+                };
+                let wait = match &error {
+                    _ if denied => DENIED_FOR,
+                    ScmError::RateLimited {
+                        retry_after: Some(time),
+                        ..
+                    } => backoff(hook.failures).max(*time),
+                    _ => backoff(hook.failures),
+                };
+                tracing::warn!(%watched, %error, "the webhook could not be registered; polling goes on meanwhile");
                 queries::mark_failed(&inner.db, hook.id, denied, &error.to_string(), now + wait).await
             }
         }

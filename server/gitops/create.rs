@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::language::{Text, text};
+
 /// Annotations that tell a repeated step that the Application is its own.
 const TASK: &str = "portico/task";
 const STEP: &str = "portico/step";
@@ -90,22 +92,24 @@ impl NewApplication {
 
 /// Why Kubernetes would refuse the name, in words for the person who typed it; `None` where it would not.
 /// An Application's name is a DNS subdomain, and also the value of a label: 63 characters at most.
-pub fn name_problem(name: &str) -> Option<&'static str> {
+pub fn name_problem(name: &str) -> Option<Text> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if name.is_empty() {
-        return Some("It needs a name.");
+        return Some(text!("It needs a name."));
     }
     if name.len() > 63 {
-        return Some("63 characters at most.");
+        return Some(text!("63 characters at most."));
     }
     if !name.chars().all(|c| inner(c) || matches!(c, '-' | '.')) {
-        return Some("Lower-case letters, digits, - and . only.");
+        return Some(text!("Lower-case letters, digits, - and . only."));
     }
     if !name
         .split('.')
         .all(|part| part.starts_with(inner) && part.ends_with(inner))
     {
-        return Some("It starts and ends with a letter or digit, also beside each dot.");
+        return Some(text!(
+            "It starts and ends with a letter or digit, also beside each dot."
+        ));
     }
     None
 }

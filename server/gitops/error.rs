@@ -1,5 +1,7 @@
 //! Why Argo CD, or the cluster that it lives in, did not do what was asked.
 
+use crate::language::{Text, text};
+
 /// `instance` is the name of the Argo CD instance or of the cluster, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GitOpsError {
@@ -22,15 +24,19 @@ impl GitOpsError {
     }
 
     /// What the operator or the reader can do about it.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> Text {
         match self {
-            Self::NotFound { .. } => "Check the name, and the instances under argocd.appLocatorMethods.",
+            Self::NotFound { .. } => text!("Check the name, and the instances under argocd.appLocatorMethods."),
             Self::Denied { .. } => {
-                "Check the account under argocd.appLocatorMethods, what it may do, and the values that were sent."
+                text!(
+                    "Check the account under argocd.appLocatorMethods, what it may do, and the values that were sent."
+                )
             }
-            Self::Conflict { .. } => "Choose another name, or delete the Application that has it.",
-            Self::Unavailable { .. } => "Try again later; if it stays, look at Argo CD and the cluster themselves.",
-            Self::Unexpected { .. } => "Check that the url is the address of an Argo CD or Kubernetes API.",
+            Self::Conflict { .. } => text!("Choose another name, or delete the Application that has it."),
+            Self::Unavailable { .. } => {
+                text!("Try again later; if it stays, look at Argo CD and the cluster themselves.")
+            }
+            Self::Unexpected { .. } => text!("Check that the url is the address of an Argo CD or Kubernetes API."),
         }
     }
 

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::kubernetes::Cluster;
+use crate::telemetry;
 
 mod create;
 mod error;
@@ -380,7 +381,7 @@ async fn in_time<T>(
     what: &str,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, GitOpsError> {
-    match tokio::time::timeout(ANSWER_TIME, request).await {
+    match telemetry::outside(tokio::time::timeout(ANSWER_TIME, request)).await {
         Ok(answer) => answer.map_err(|error| GitOpsError::from_kube(instance, what, &error)),
         Err(_) => Err(GitOpsError::Unavailable {
             instance: instance.to_owned(),

@@ -8,6 +8,7 @@ use url::Url;
 use super::GitOpsError;
 use super::create::{Created, NewApplication};
 use super::error::innermost;
+use crate::telemetry;
 
 /// A list of Applications with their resources can be long.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -178,12 +179,16 @@ impl ArgoApi {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, GitOpsError> {
-        request.send().await.map_err(|error| self.unavailable(&error))
+        let answer = telemetry::outside(request.send()).await;
+        answer.map_err(|error| self.unavailable(&error))
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, GitOpsError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unavailable(&error))? {
+        while let Some(chunk) = telemetry::outside(response.chunk())
+            .await
+            .map_err(|error| self.unavailable(&error))?
+        {
             if body.len() + chunk.len() > BODY_LIMIT {
                 return Err(self.unexpected(format!("the answer is longer than {BODY_LIMIT} bytes")));
             }

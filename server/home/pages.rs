@@ -1,15 +1,18 @@
-//! The home page and the settings.
+//! The home page, and the help on keys.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
 use super::Home;
+use crate::auth::Caller;
 use crate::catalog::Entity;
+use crate::language::filters;
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// How many entities of the reader's the home page shows; the catalog shows all.
 const SHOWN: i64 = 10;
+const STARRED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "home/home.html")]
@@ -17,6 +20,8 @@ struct HomePage {
     shell: Shell,
     name: String,
     groups: Vec<String>,
+    /// What the reader has starred and the catalog has.
+    starred: Vec<Entity>,
     owned: Vec<Entity>,
     owned_in_all: i64,
     /// Finished HTML of other features, above the entities and beside them.
@@ -36,34 +41,34 @@ pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: S
         Some(user) => (user.display_name.clone(), user.groups.clone()),
         None => (caller.actor(), Vec::new()),
     };
-    page(&HomePage {
-        shell,
-        name,
-        groups,
-        owned,
-        owned_in_all,
-        sections,
-        asides,
-    })
+    page(
+        shell.locale,
+        &HomePage {
+            shell,
+            name,
+            groups,
+            starred: starred(&home, &caller).await?,
+            owned,
+            owned_in_all,
+            sections,
+            asides,
+        },
+    )
+}
+
+async fn starred(home: &Home, caller: &Caller) -> Result<Vec<Entity>, Error> {
+    let refs = home.catalog.starred(&caller.actor()).await?;
+    let found = home.catalog.list_by_refs(&refs).await?;
+    Ok(found.into_iter().flatten().take(STARRED).collect())
 }
 
 #[derive(Template)]
-#[template(path = "home/settings.html")]
-struct SettingsPage {
+#[template(path = "home/keys.html")]
+struct KeysPage {
     shell: Shell,
-    entity_ref: String,
-    groups: Vec<String>,
-    ownership: Vec<String>,
-    admin: bool,
 }
 
-/// `GET /settings`
-pub async fn settings(SignedIn(caller): SignedIn, shell: Shell) -> Result<Response, Error> {
-    page(&SettingsPage {
-        shell,
-        entity_ref: caller.actor(),
-        groups: caller.user().map(|user| user.groups.clone()).unwrap_or_default(),
-        ownership: caller.ownership_refs(),
-        admin: caller.is_admin(),
-    })
+/// `GET /keys`: the same help as the key `?` opens.
+pub async fn keys(SignedIn(_): SignedIn, shell: Shell) -> Result<Response, Error> {
+    page(shell.locale, &KeysPage { shell })
 }

@@ -9,6 +9,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 use super::Cluster;
+use crate::telemetry;
 
 /// Who wrote a field.
 const FIELD_MANAGER: &str = "portico";
@@ -109,7 +110,7 @@ impl<'a> Target<'a> {
                 false,
             ));
         }
-        let discovery = tokio::time::timeout(ANSWER_TIME, pinned_kind(&cluster.client, &gvk)).await;
+        let discovery = telemetry::outside(tokio::time::timeout(ANSWER_TIME, pinned_kind(&cluster.client, &gvk))).await;
         let (resource, capabilities): (ApiResource, _) = match discovery {
             Ok(Ok(found)) => found,
             Ok(Err(kube::Error::Api(status))) if status.code != 404 => {
@@ -182,7 +183,7 @@ impl<'a> Target<'a> {
         &self,
         request: impl Future<Output = kube::Result<DynamicObject>>,
     ) -> Result<DynamicObject, Refusal> {
-        match tokio::time::timeout(ANSWER_TIME, request).await {
+        match telemetry::outside(tokio::time::timeout(ANSWER_TIME, request)).await {
             Ok(Ok(object)) => Ok(object),
             Ok(Err(kube::Error::Api(status))) => {
                 let reason = format!("{} ({})", status.message, status.code);

@@ -12,21 +12,22 @@ use super::attempt::Attempt;
 use crate::auth::{SignInError, User};
 use crate::catalog::Person;
 use crate::identity::{IdentityError, Provider};
+use crate::language::{Text, filters, text};
 use crate::web::{self, Error, Query, Shell};
 
 #[derive(Template)]
 #[template(path = "login/message.html")]
 struct Message<'a> {
     shell: &'a Shell,
-    title: &'a str,
-    text: &'a str,
+    title: Text,
+    text: Text,
     reason: Option<&'a str>,
     choices: Vec<Choice>,
 }
 
 struct Choice {
     href: String,
-    label: String,
+    label: Text,
 }
 
 #[derive(Deserialize)]
@@ -50,9 +51,8 @@ pub(super) async fn show(
     match providers.as_slice() {
         [] => Message {
             shell: &shell,
-            title: "Nobody can log in",
-            text: "No OpenID Connect provider is configured. Add one under auth.providers, with metadataUrl, clientId \
-                   and clientSecret, and start the portal again.",
+            title: text!("Nobody can log in"),
+            text: text!("No OpenID Connect provider is configured. Add one under auth.providers, with metadataUrl, clientId and clientSecret, and start the portal again."),
             reason: None,
             choices: Vec::new(),
         }
@@ -60,14 +60,14 @@ pub(super) async fn show(
         [one] => begin(&context, one, next, jar, &shell).await,
         several => Message {
             shell: &shell,
-            title: "Log in",
-            text: "Choose where you have your account.",
+            title: text!("Log in"),
+            text: text!("Choose where you have your account."),
             reason: None,
             choices: several
                 .iter()
                 .map(|provider| Choice {
                     href: start_url(provider.id(), next),
-                    label: format!("Log in with {}", provider.id()),
+                    label: text!("Log in with {provider}", provider = provider.id()),
                 })
                 .collect(),
         }
@@ -141,9 +141,8 @@ pub(super) async fn come_back(
         }
         return Message {
             shell: &shell,
-            title: "This login cannot be finished",
-            text: "It was started in another browser, took longer than 15 minutes, or was used already. Nothing has \
-                   happened; please log in again.",
+            title: text!("This login cannot be finished"),
+            text: text!("It was started in another browser, took longer than 15 minutes, or was used already. Nothing has happened; please log in again."),
             reason: None,
             choices: again("/"),
         }
@@ -182,9 +181,8 @@ async fn finish(
         Err(SignInError::Database(error)) => Err(error.into()),
         Err(error @ SignInError::Nameless(_)) => Message {
             shell,
-            title: "The portal cannot tell who you are",
-            text: "The identity provider logged you in and left out a name that the portal needs. Tell the people who \
-                   run it.",
+            title: text!("The portal cannot tell who you are"),
+            text: text!("The identity provider logged you in and left out a name that the portal needs. Tell the people who run it."),
             reason: Some(&error.to_string()),
             choices: again(&attempt.next),
         }
@@ -207,12 +205,12 @@ pub(super) async fn log_out(State(context): State<LoginContext>, headers: Header
 pub(super) async fn signed_out(shell: Shell) -> Result<Response, Error> {
     Message {
         shell: &shell,
-        title: "You are logged out",
-        text: "Your session has ended. Log in again to go on.",
+        title: text!("You are logged out"),
+        text: text!("Your session has ended. Log in again to go on."),
         reason: None,
         choices: vec![Choice {
             href: web::login_url("/"),
-            label: "Log in".into(),
+            label: text!("Log in"),
         }],
     }
     .answer(StatusCode::OK)
@@ -234,25 +232,27 @@ async fn remember(context: &LoginContext, provider: &str, user: &User) {
 
 fn find(context: &LoginContext, id: &str) -> Result<Provider, Error> {
     let provider = context.sessions.provider(id).cloned();
-    provider.ok_or_else(|| Error::NotFound(format!("There is no identity provider {id}.")))
+    provider.ok_or_else(|| Error::NotFound(text!("There is no identity provider {id}.", id = id)))
 }
 
 fn provider_failed(error: &IdentityError, next: &str, shell: &Shell) -> Result<Response, Error> {
     tracing::warn!(%error, "login failed");
     let (title, text, status) = match error {
         IdentityError::Unavailable { .. } => (
-            "The identity provider is away",
-            "Nobody can log in until it answers again. The portal itself is running; try again in a moment.",
+            text!("The identity provider is away"),
+            text!("Nobody can log in until it answers again. The portal itself is running; try again in a moment."),
             StatusCode::SERVICE_UNAVAILABLE,
         ),
         IdentityError::Refused { .. } => (
-            "The identity provider refused the login",
-            "It may have taken too long or been used twice. Please log in again.",
+            text!("The identity provider refused the login"),
+            text!("It may have taken too long or been used twice. Please log in again."),
             StatusCode::FORBIDDEN,
         ),
         IdentityError::Unexpected { .. } => (
-            "The login failed",
-            "The identity provider and the portal do not agree. Tell the people who run the portal what stands below.",
+            text!("The login failed"),
+            text!(
+                "The identity provider and the portal do not agree. Tell the people who run the portal what stands below."
+            ),
             StatusCode::BAD_GATEWAY,
         ),
     };
@@ -269,14 +269,17 @@ fn provider_failed(error: &IdentityError, next: &str, shell: &Shell) -> Result<R
 fn provider_said_no(error: &str, description: Option<&str>, next: &str, shell: &Shell) -> Result<Response, Error> {
     let (title, text) = match error {
         "access_denied" => (
-            "You were not let in",
-            "You cancelled the login, or the identity provider does not let you use this portal.",
+            text!("You were not let in"),
+            text!("You cancelled the login, or the identity provider does not let you use this portal."),
         ),
         "temporarily_unavailable" | "server_error" => (
-            "The identity provider is failing",
-            "It could not log you in just now. Try again in a moment.",
+            text!("The identity provider is failing"),
+            text!("It could not log you in just now. Try again in a moment."),
         ),
-        _ => ("The login failed", "The identity provider did not log you in."),
+        _ => (
+            text!("The login failed"),
+            text!("The identity provider did not log you in."),
+        ),
     };
     // Both come from the address and are shown as text only; long ones are no help.
     let reason: String = [error, description.unwrap_or_default()]
@@ -298,7 +301,7 @@ fn provider_said_no(error: &str, description: Option<&str>, next: &str, shell: &
 fn again(next: &str) -> Vec<Choice> {
     vec![Choice {
         href: web::login_url(next),
-        label: "Try again".into(),
+        label: text!("Try again"),
     }]
 }
 
@@ -312,6 +315,6 @@ fn see_other(target: &str) -> Response {
 
 impl Message<'_> {
     fn answer(&self, status: StatusCode) -> Result<Response, Error> {
-        Ok((status, web::page(self)?).into_response())
+        Ok((status, web::page(self.shell.locale, self)?).into_response())
     }
 }

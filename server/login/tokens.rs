@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::LoginContext;
 use crate::auth::{Caller, IssueError, bearer};
+use crate::language::text;
 use crate::web::{Error, Json, Shell};
 
 /// `GET`, `POST /api/auth/<provider>/refresh`: a token for whoever is signed in. Other sites cannot send the header.
@@ -20,7 +21,10 @@ pub(super) async fn refresh(
         return Err(Error::Unauthenticated);
     }
     if context.sessions.provider(&provider).is_none() {
-        return Err(Error::NotFound(format!("There is no identity provider {provider}.")));
+        return Err(Error::NotFound(text!(
+            "There is no identity provider {id}.",
+            id = provider
+        )));
     }
     let user = shell.user.ok_or(Error::Unauthenticated)?;
     let ownership = Caller::User(user.clone()).ownership_refs();

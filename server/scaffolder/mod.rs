@@ -18,6 +18,7 @@ mod follow;
 pub mod forms;
 mod model;
 pub mod operations;
+mod precheck;
 mod queries;
 mod settings;
 mod tasks;
@@ -25,13 +26,14 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod vault;
-mod yaml;
 
 pub use engine::run_worker;
-pub use operations::{Problem, StartError};
+pub use operations::StartError;
+pub use precheck::Problem;
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 pub use tasks::RecentTasks;
 
+use crate::catalog::yaml_text as yaml;
 use crate::clock::Clock;
 use vault::Vault;
 
@@ -54,6 +56,8 @@ struct Inner {
     settings: Arc<Settings>,
     actions: actions::Registry,
     vault: Vault,
+    /// Dry runs run while their caller waits; more than these wait for one another.
+    rehearsals: tokio::sync::Semaphore,
     /// Ids of tasks that changed, whoever changed them.
     changes: broadcast::Sender<Uuid>,
 }
@@ -69,6 +73,7 @@ impl Scaffolder {
             settings: Arc::new(settings),
             actions,
             vault,
+            rehearsals: tokio::sync::Semaphore::new(engine::REHEARSALS_AT_ONCE),
             changes: broadcast::channel(256).0,
         }))
     }
@@ -98,6 +103,10 @@ impl Scaffolder {
     /// The installed actions.
     pub fn actions(&self) -> &actions::Registry {
         &self.0.actions
+    }
+
+    fn rehearsals(&self) -> &tokio::sync::Semaphore {
+        &self.0.rehearsals
     }
 
     fn vault(&self) -> &Vault {

@@ -157,13 +157,15 @@ impl Forges {
 
     /// The forge of a repository.
     pub fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
-        self.entries
-            .iter()
-            .find(|entry| entry.forge == repository.forge)
+        self.forge_at(&repository.forge)
+    }
+
+    /// The forge that repositories name so.
+    pub fn forge_at(&self, base: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        let found = self.entries.iter().find(|entry| entry.forge == base);
+        found
             .map(|entry| entry.scm.clone())
-            .ok_or_else(|| ScmError::UnknownHost {
-                host: repository.forge.clone(),
-            })
+            .ok_or_else(|| ScmError::UnknownHost { host: base.to_owned() })
     }
 
     /// Reads a template's `repoUrl`, `<host>[/path]?repo=<name>[&owner=<owner>]` (as

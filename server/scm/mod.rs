@@ -9,9 +9,13 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 mod address;
+mod collaboration;
 mod forgejo;
 mod forges;
 
+pub use collaboration::{
+    Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
+};
 pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 
@@ -23,6 +27,50 @@ pub struct Repository {
     pub forge: String,
     pub owner: String,
     pub name: String,
+}
+
+/// What changes are reported of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Watched {
+    Repository(Repository),
+    /// Every repository of an organisation, or of the account that the integration acts as, also those that come.
+    Owner {
+        /// As in [`Repository`].
+        forge: String,
+        owner: String,
+    },
+}
+
+impl Watched {
+    /// The forge, as in [`Repository`].
+    pub fn forge(&self) -> &str {
+        match self {
+            Self::Repository(repository) => &repository.forge,
+            Self::Owner { forge, .. } => forge,
+        }
+    }
+
+    /// The organisation or user.
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Repository(repository) => &repository.owner,
+            Self::Owner { owner, .. } => owner,
+        }
+    }
+
+    /// Name of the repository; `None` for all of the owner's.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Repository(repository) => Some(&repository.name),
+            Self::Owner { .. } => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.forge(), self.owner(), self.name().unwrap_or("*"))
+    }
 }
 
 /// A file or folder of a repository.
@@ -43,6 +91,8 @@ pub struct RepositoryInfo {
     /// Nothing has been pushed yet.
     pub empty: bool,
     pub created_at: DateTime<Utc>,
+    /// Something was pushed or set, to the second.
+    pub updated_at: DateTime<Utc>,
     /// The integration's account may change settings and webhooks.
     pub may_administer: bool,
 }
@@ -176,6 +226,8 @@ pub trait Scm: Send + Sync {
     fn clone_url(&self, repository: &Repository) -> String;
     /// Page of one commit.
     fn commit_url(&self, repository: &Repository, commit: &str) -> String;
+    /// What its repositories name it by: see [`Repository`].
+    fn base(&self) -> &str;
     /// The account that the integration acts as; empty where only a token is configured and no call that
     /// needs the name (such as creating a repository) has asked the forge for it yet.
     fn account(&self) -> &str;
@@ -199,10 +251,15 @@ pub trait Scm: Send + Sync {
     async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError>;
     /// Where to push the repository's first commit, with credentials.
     fn push_target(&self, repository: &Repository) -> Result<PushTarget, ScmError>;
-    /// Makes sure that pushes are reported to `url`, signed with `secret`: one hook, in place of those that
-    /// there are for this address.
+    /// Makes sure that pushes, and for an owner repositories that come and go, are reported to `url`, signed with
+    /// `secret`: one hook, in place of those that there are for this address.
     /// `Denied` where the account may not.
-    async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError>;
+    async fn ensure_webhook(&self, watched: &Watched, url: &str, secret: &str) -> Result<(), ScmError>;
+
+    /// What only some forges offer.
+    fn collaboration(&self) -> Option<&dyn Collaboration> {
+        None
+    }
 }
 
 /// A resolved URL: the forge that serves it, and what it names there.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::language::{Text, text};
+
 /// A field and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// Dotted path of the field; empty for the whole form.
     pub field: String,
-    pub message: String,
+    pub message: Text,
 }
 
 /// Why a request was not answered as asked. Texts say what failed, why, and what to do.
@@ -22,23 +24,19 @@ pub enum Error {
     #[error("Log in to see this.")]
     Unauthenticated,
     #[error("{0}")]
-    Forbidden(String),
+    Forbidden(Text),
     #[error("{0}")]
-    NotFound(String),
+    NotFound(Text),
     #[error("Some answers need a change.")]
     Invalid(Vec<FieldError>),
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Text),
     /// The request's body is over a limit; the text names the limit.
     #[error("{0}")]
-    TooLarge(String),
+    TooLarge(Text),
     /// Another system failed; `hint` says what the reader or the operator can do.
     #[error("{system}: {reason}")]
-    Upstream {
-        system: String,
-        reason: String,
-        hint: String,
-    },
+    Upstream { system: String, reason: String, hint: Text },
     /// A fault of ours, or the database is away; the chain goes to the log only.
     #[error("Something went wrong on our side.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -61,8 +59,18 @@ impl Error {
         }
     }
 
+    /// What a reader is told first.
+    pub(super) fn text(&self) -> Text {
+        match self {
+            Self::Unauthenticated => text!("Log in to see this."),
+            Self::Forbidden(text) | Self::NotFound(text) | Self::Conflict(text) | Self::TooLarge(text) => text.clone(),
+            Self::Invalid(_) => text!("Some answers need a change."),
+            Self::Upstream { .. } | Self::Internal(_) => self.to_string().into(),
+        }
+    }
+
     /// One wrong field.
-    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<String>, message: impl Into<Text>) -> Self {
         Self::Invalid(vec![FieldError {
             field: field.into(),
             message: message.into(),

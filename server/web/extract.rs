@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
+use crate::language::text;
 
 /// The query, repeated keys as lists. Refused with [`Error::Invalid`].
 #[derive(Debug, Clone)]
@@ -20,7 +21,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         axum_extra::extract::Query::from_request_parts(parts, state)
             .await
             .map(|query| Self(query.0))
-            .map_err(|rejection| Error::invalid("", format!("The address is not as expected: {rejection}")))
+            .map_err(|rejection| {
+                Error::invalid(
+                    "",
+                    text!(
+                        "The address is not as expected: {reason}",
+                        reason = rejection.to_string()
+                    ),
+                )
+            })
     }
 }
 
@@ -79,7 +88,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 fn refusal(status: StatusCode, text: &str) -> Error {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        Error::TooLarge("The request is larger than 10 MiB.".into())
+        Error::TooLarge(text!("The request is larger than 10 MiB."))
     } else {
         Error::invalid("", text)
     }

@@ -7,14 +7,15 @@ mod extract;
 mod frame;
 mod health;
 mod kept;
+mod markdown;
 pub mod openapi;
+mod preferences;
 mod queries;
 mod render;
 mod section;
 mod shell;
 #[cfg(test)]
 pub mod testing;
-mod time;
 
 pub use assets::{asset, routes as asset_routes};
 pub use badge::Badge;
@@ -23,9 +24,10 @@ pub use extract::{Form, Json, Query};
 pub use frame::{CountTasks, Frame};
 pub use health::{Gate, Readiness, health_routes};
 pub use kept::{KeptForms, RestoredForm};
+pub use markdown::markdown;
+pub use preferences::{Preferences, Theme};
 pub use section::Section;
-pub use shell::{NavigationEntry, Shell, SignedIn, page};
-pub use time::{duration, exact_time, initials, machine_time, relative};
+pub use shell::{NavigationEntry, Shell, SignedIn, initials, page};
 
 /// Address of the login page that leads back to `next`, a path with query of this portal.
 pub fn login_url(next: &str) -> String {

@@ -70,12 +70,14 @@ impl Parameters {
             let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
                 return Err(Error::invalid(name, format!("Unknown query parameter '{name}'")));
             };
-            if value.is_empty() {
+            let lists = matches!(parameter.form, Form::Texts | Form::CommaList);
+            let times = pairs.iter().filter(|(other, _)| other == name).count();
+            // Of several values some may be empty: they say nothing.
+            if value.is_empty() && (!lists || times == 1) {
                 let text = format!("Empty value found for query parameter '{name}'");
                 return Err(Error::invalid(name, text));
             }
-            let lists = matches!(parameter.form, Form::Texts | Form::CommaList);
-            if !lists && pairs.iter().filter(|(other, _)| other == name).count() > 1 {
+            if !lists && times > 1 {
                 return Err(Error::invalid(
                     name,
                     format!("Query parameter '{name}' is given more than once"),
@@ -98,7 +100,10 @@ impl Parameters {
 
     /// Every value of a parameter.
     pub fn all(&self, name: &str) -> Vec<String> {
-        let named = self.0.iter().filter(|(given, _)| given == name);
+        let named = self
+            .0
+            .iter()
+            .filter(|(given, value)| given == name && !value.is_empty());
         named.map(|(_, value)| value.clone()).collect()
     }
 
@@ -139,6 +144,7 @@ pub struct Operation<S> {
     parameters: &'static [Parameter],
     body: Option<SchemaOf>,
     answer: (u16, Option<SchemaOf>),
+    refusal: Option<(u16, SchemaOf)>,
     handler: MethodRouter<S>,
 }
 
@@ -152,6 +158,7 @@ impl<S> Operation<S> {
             parameters: &[],
             body: None,
             answer: (200, None),
+            refusal: None,
             handler,
         }
     }
@@ -179,6 +186,12 @@ impl<S> Operation<S> {
         self
     }
 
+    /// A failure with a body of its own.
+    pub fn refuses<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.refusal = Some((status, |generator| generator.subschema_for::<T>()));
+        self
+    }
+
     fn document(&self, generator: &mut SchemaGenerator) -> Value {
         let in_path = self.path.split('/').filter_map(|part| {
             let name = part.strip_prefix('{')?.strip_suffix('}')?;
@@ -197,6 +210,10 @@ impl<S> Operation<S> {
             "parameters": parameters,
             "responses": {status.to_string(): success, "default": failure},
         });
+        if let Some((status, schema)) = self.refusal {
+            let described = json!({"description": "What is wrong", "content": content(schema(generator))});
+            document["responses"][status.to_string()] = described;
+        }
         if let Some(schema) = self.body {
             document["requestBody"] = json!({"required": true, "content": content(schema(generator))});
         }
@@ -207,7 +224,7 @@ impl<S> Operation<S> {
 /// Body of an error.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "the frame writes it; this is its schema")]
-struct Failure {
+pub struct Failure {
     error: FailureName,
     request: FailedRequest,
     response: FailedResponse,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::{Error, FieldError, Shell};
+use crate::language::{Text, filters, text};
 
 /// What is remembered of the request while it is answered.
 pub(super) struct Asked {
@@ -31,10 +32,10 @@ impl Asked {
 struct ErrorPage<'a> {
     shell: &'a Shell,
     status: u16,
-    system: Option<&'a str>,
-    title: &'a str,
-    text: &'a str,
-    hint: &'a str,
+    system: Option<Text>,
+    title: Text,
+    text: Text,
+    hint: Text,
     fields: &'a [FieldError],
     again: Option<&'a str>,
     reason: Option<&'a str>,
@@ -44,9 +45,9 @@ struct ErrorPage<'a> {
 #[template(path = "web/_error.html")]
 struct ErrorFragment<'a> {
     shell: &'a Shell,
-    title: &'a str,
-    text: &'a str,
-    hint: &'a str,
+    title: &'a Text,
+    text: &'a Text,
+    hint: &'a Text,
 }
 
 /// Replaces the short text of a failed response; anything else is left as it is.
@@ -64,18 +65,20 @@ pub(super) fn failures(response: Response, asked: &Asked, shell: &Shell) -> Resp
     }
     // Routers and layers refuse with bare statuses: they get the same treatment.
     let error = match status {
-        StatusCode::NOT_FOUND => Error::NotFound(format!("There is nothing at {}.", asked.path)),
-        StatusCode::METHOD_NOT_ALLOWED => Error::Forbidden(format!("{} cannot be used here.", asked.method)),
-        StatusCode::FORBIDDEN => Error::Forbidden(
-            "The request came from another site, so nothing was changed. Open the page here and try again.".into(),
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge("The request is larger than 10 MiB.".into()),
+        StatusCode::NOT_FOUND => Error::NotFound(text!("There is nothing at {path}.", path = asked.path)),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Error::Forbidden(text!("{method} cannot be used here.", method = asked.method.as_str()))
+        }
+        StatusCode::FORBIDDEN => Error::Forbidden(text!(
+            "The request came from another site, so nothing was changed. Open the page here and try again."
+        )),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge(text!("The request is larger than 10 MiB.")),
         status if status.is_server_error() => Error::internal(format!("answered with {status}")),
         status => Error::invalid(
             "",
-            format!(
-                "The request is not as expected ({}).",
-                status.canonical_reason().unwrap_or("bad request")
+            text!(
+                "The request is not as expected ({reason}).",
+                reason = status.canonical_reason().unwrap_or("bad request")
             ),
         ),
     };
@@ -143,7 +146,7 @@ fn json_body(error: &Error, status: StatusCode, asked: &Asked) -> Response {
 
 fn field_text(field: &FieldError) -> String {
     if field.field.is_empty() {
-        field.message.clone()
+        field.message.to_string()
     } else {
         format!("{}: {}", field.field, field.message)
     }
@@ -173,99 +176,107 @@ fn local_part(address: &str) -> Option<String> {
     Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
+/// Title, text and what to do.
+type Words = [Text; 3];
+
 fn human(error: &Error, status: StatusCode, asked: &Asked, shell: &Shell) -> Response {
-    let away = error.database_is_away();
-    let text = error.to_string();
-    let (title, text, hint) = match error {
-        Error::Unauthenticated => ("Log in", text.as_str(), "Log in and come back."),
-        Error::Forbidden(_) if status == StatusCode::METHOD_NOT_ALLOWED => (
-            "This address cannot do that",
-            text.as_str(),
-            "Go back and use the page's own links and buttons.",
-        ),
-        Error::Forbidden(_) => (
-            "You may not do this",
-            text.as_str(),
-            "If you need it, ask the people who run this portal and name the request below.",
-        ),
-        Error::NotFound(_) => (
-            "Not found",
-            text.as_str(),
-            "Check the address, or search the catalog. It may have been renamed or removed.",
-        ),
-        Error::Invalid(_) => (
-            "Some answers need a change",
-            text.as_str(),
-            "Go back, change them and send them again.",
-        ),
-        Error::Conflict(_) => (
-            "It has changed meanwhile",
-            text.as_str(),
-            "Look at the present state, then decide again.",
-        ),
-        Error::TooLarge(_) => ("Too large", text.as_str(), "Send less at once."),
-        Error::Upstream { system, hint, .. } => {
-            return human_upstream(system, hint, error, status, asked, shell);
-        }
-        Error::Internal(_) if error.database_is_full() => (
-            "The database has no room left",
-            "The disk of Portico's database is full, so nothing can be stored. Nothing was changed.",
-            "Make room on that disk, or tell the people who run this portal; then try again.",
-        ),
-        Error::Internal(_) if away => (
-            "The database is away",
-            "Portico cannot reach its database, so this page cannot be shown. Nothing was changed.",
-            "Wait a moment and try again. If it lasts, tell the people who run this portal and name the request below.",
-        ),
-        Error::Internal(_) => (
-            "Something went wrong on our side",
-            "This page could not be shown because of a fault in the portal.",
-            "Try again in a moment. If it lasts, tell the people who run this portal and name the request below.",
-        ),
-    };
-    let fields = match error {
-        Error::Invalid(fields) => fields.as_slice(),
-        _ => &[],
+    let [title, text, hint] = match error {
+        Error::Internal(_) => internal(error),
+        Error::Upstream { system, hint, .. } => upstream(system, hint),
+        refused => refusal(refused, status),
     };
     let page = ErrorPage {
         shell,
         status: status.as_u16(),
-        system: away.then_some("database"),
+        system: match error {
+            Error::Upstream { system, .. } => Some(system.as_str().into()),
+            _ => error.database_is_away().then(|| text!("database")),
+        },
         title,
         text,
         hint,
-        fields,
+        fields: match error {
+            Error::Invalid(fields) => fields,
+            _ => &[],
+        },
         again: again(status, asked),
-        reason: None,
+        reason: match error {
+            Error::Upstream { reason, .. } => Some(reason),
+            _ => None,
+        },
     };
     finish(&page, status, asked)
 }
 
-fn human_upstream(
-    system: &str,
-    hint: &str,
-    error: &Error,
-    status: StatusCode,
-    asked: &Asked,
-    shell: &Shell,
-) -> Response {
-    let Error::Upstream { reason, .. } = error else {
-        return status.into_response();
-    };
-    let title = format!("{system} did not do what was asked");
-    let text = format!("Portico asked {system} for something that this page needs, and it failed.");
-    let page = ErrorPage {
-        shell,
-        status: status.as_u16(),
-        system: Some(system),
-        title: &title,
-        text: &text,
-        hint,
-        fields: &[],
-        again: again(status, asked),
-        reason: Some(reason),
-    };
-    finish(&page, status, asked)
+/// What the reader asked for cannot be had so.
+fn refusal(error: &Error, status: StatusCode) -> Words {
+    let text = error.text();
+    match error {
+        Error::Unauthenticated => [text!("Log in"), text, text!("Log in and come back.")],
+        Error::Forbidden(_) if status == StatusCode::METHOD_NOT_ALLOWED => [
+            text!("This address cannot do that"),
+            text,
+            text!("Go back and use the page's own links and buttons."),
+        ],
+        Error::Forbidden(_) => [
+            text!("You may not do this"),
+            text,
+            text!("If you need it, ask the people who run this portal and name the request below."),
+        ],
+        Error::NotFound(_) => [
+            text!("Not found"),
+            text,
+            text!("Check the address, or search the catalog. It may have been renamed or removed."),
+        ],
+        Error::Conflict(_) => [
+            text!("It has changed meanwhile"),
+            text,
+            text!("Look at the present state, then decide again."),
+        ],
+        Error::TooLarge(_) => [text!("Too large"), text, text!("Send less at once.")],
+        Error::Invalid(_) | Error::Upstream { .. } | Error::Internal(_) => [
+            text!("Some answers need a change"),
+            text,
+            text!("Go back, change them and send them again."),
+        ],
+    }
+}
+
+/// A fault on our side, or of the database.
+fn internal(error: &Error) -> Words {
+    if error.database_is_full() {
+        return [
+            text!("The database has no room left"),
+            text!("The disk of Portico's database is full, so nothing can be stored. Nothing was changed."),
+            text!("Make room on that disk, or tell the people who run this portal; then try again."),
+        ];
+    }
+    if error.database_is_away() {
+        return [
+            text!("The database is away"),
+            text!("Portico cannot reach its database, so this page cannot be shown. Nothing was changed."),
+            text!(
+                "Wait a moment and try again. If it lasts, tell the people who run this portal and name the request below."
+            ),
+        ];
+    }
+    [
+        text!("Something went wrong on our side"),
+        text!("This page could not be shown because of a fault in the portal."),
+        text!("Try again in a moment. If it lasts, tell the people who run this portal and name the request below."),
+    ]
+}
+
+/// Another system failed.
+fn upstream(system: &str, hint: &Text) -> Words {
+    [
+        text!("{system} did not do what was asked", system = system),
+        text!(
+            "Portico asked {system} for something that this page needs, and it failed.",
+            system = system
+        ),
+        hint.clone(),
+    ]
 }
 
 /// Where "try again" leads: only reading can be repeated by a link, and only where it may help.
@@ -275,15 +286,14 @@ fn again(status: StatusCode, asked: &Asked) -> Option<&str> {
 
 fn finish(page: &ErrorPage<'_>, status: StatusCode, asked: &Asked) -> Response {
     let rendered = if asked.fragment {
-        ErrorFragment {
+        page.shell.locale.render(&ErrorFragment {
             shell: page.shell,
-            title: page.title,
-            text: page.text,
-            hint: page.hint,
-        }
-        .render()
+            title: &page.title,
+            text: &page.text,
+            hint: &page.hint,
+        })
     } else {
-        page.render()
+        page.shell.locale.render(page)
     };
     match rendered {
         Ok(html) => (status, Html(html)).into_response(),

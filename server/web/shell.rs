@@ -6,9 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-use super::Error;
+use super::{Error, Preferences};
 use crate::auth::{Caller, User};
+use crate::language::{Locale, Text, Words, text};
 
 /// What `templates/shell.html` needs. A page's struct has it as field `shell`.
 #[derive(Debug, Clone)]
@@ -18,28 +20,57 @@ pub struct Shell {
     pub user: Option<User>,
     /// Path of the request, to mark where the reader is.
     pub path: String,
-    /// Nonce of the content security policy.
-    pub nonce: String,
     pub request_id: String,
+    /// How the reader is spoken to.
+    pub locale: Locale,
+    pub preferences: Preferences,
     /// Time of the request: relative times on the page count from here.
     pub now: DateTime<Utc>,
     /// The reader's own tasks that are not over; `None` where nobody counted.
     pub running_tasks: Option<u64>,
 }
 
+/// What `static/app.js` says, in the page's language.
+#[derive(Serialize)]
+struct ScriptWords {
+    times: Words,
+    copied: String,
+    lost: String,
+    connected: String,
+    unreachable: String,
+    /// With a place for the status.
+    refused: String,
+}
+
 /// An entry of the main navigation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NavigationEntry {
     pub href: &'static str,
     pub icon: &'static str,
-    pub label: &'static str,
+    pub label: Text,
     /// The reader is here.
     pub current: bool,
-    /// Shown beside the label; never zero.
+    /// Running tasks, shown beside the label unless there are none.
     pub count: Option<u64>,
 }
 
 impl Shell {
+    /// What scripts say on this page, as JSON.
+    pub fn script_words(&self) -> String {
+        let say = |text: Text| self.locale.say(&text);
+        let words = ScriptWords {
+            times: Words::of(self.locale),
+            copied: say(text!("Copied.")),
+            lost: say(text!(
+                "The connection is lost. What you see may be old; it is tried again by itself."
+            )),
+            connected: say(text!("Connected again.")),
+            unreachable: say(text!("The portal cannot be reached. What you see may be old.")),
+            refused: say(text!("The server answered {status}. Reload the page.")),
+        };
+        serde_json::to_string(&words).unwrap_or_default()
+    }
+
     /// The main navigation, in order.
     pub fn navigation(&self) -> [NavigationEntry; 5] {
         let here = section(&self.path);
@@ -50,14 +81,14 @@ impl Shell {
             current: here == Some(href),
             count: None,
         };
-        let mut tasks = entry("/create/tasks", "tasks", "Tasks");
-        tasks.count = self.running_tasks.filter(|count| *count > 0);
+        let mut tasks = entry("/create/tasks", "tasks", text!("Tasks"));
+        tasks.count = self.running_tasks;
         [
-            entry("/home", "home", "Home"),
-            entry("/catalog", "catalog", "Catalog"),
-            entry("/create", "create", "Create"),
+            entry("/home", "home", text!("Home")),
+            entry("/catalog", "catalog", text!("Catalog")),
+            entry("/create", "create", text!("Create")),
             tasks,
-            entry("/settings", "settings", "Settings"),
+            entry("/settings", "settings", text!("Settings")),
         ]
     }
 }
@@ -104,9 +135,26 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
-/// Renders a page or fragment.
-pub fn page(template: &impl askama::Template) -> Result<Response, Error> {
-    Ok(Html(template.render()?).into_response())
+/// Renders a page or fragment in the reader's language.
+pub fn page(locale: Locale, template: &impl askama::Template) -> Result<Response, Error> {
+    Ok(Html(locale.render(template)?).into_response())
+}
+
+/// Up to two letters for the avatar: initials of the words of a name.
+pub fn initials(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let letters: String = match words.as_slice() {
+        [] => "?".to_owned(),
+        [one] => {
+            let digit = one.chars().rev().find(char::is_ascii_digit);
+            one.chars().take(1).chain(digit).collect()
+        }
+        [first, .., last] => first.chars().take(1).chain(last.chars().take(1)).collect(),
+    };
+    letters.to_uppercase()
 }
 
 #[cfg(test)]
@@ -124,6 +172,19 @@ mod tests {
             ("/login", None),
         ] {
             assert_eq!(section(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn avatars_show_initials() {
+        for (name, letters) in [
+            ("user one", "UO"),
+            ("user1", "U1"),
+            ("", "?"),
+            ("Ada B. Lovelace", "AL"),
+            ("ß", "SS"),
+        ] {
+            assert_eq!(initials(name), letters);
         }
     }
 }

@@ -6,9 +6,10 @@ use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Frame, Shell};
+use super::{Frame, Preferences, Shell};
 use crate::auth::{Caller, Callers, User};
 use crate::clock::Clock;
+use crate::language::Locale;
 
 struct Always(Option<Caller>);
 
@@ -56,8 +57,9 @@ pub fn shell(caller: &Caller, path: &str) -> Shell {
         site: "Portico".into(),
         user: caller.user().cloned(),
         path: path.into(),
-        nonce: "nonce".into(),
         request_id: "request".into(),
+        locale: Locale::default(),
+        preferences: Preferences::default(),
         now: now(),
         running_tasks: None,
     }

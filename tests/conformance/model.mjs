@@ -4,7 +4,7 @@
 //
 // The corpus: for each kind one entity that is right, then changes of it: `value` at the path `at`, or nothing there. What the catalog of the field does with
 // an entity: the policies of @backstage/catalog-model, the validator of the kind, and a ref parsed in each field
-// that makes a relation.
+// that makes a relation. Then texts, and what they are as refs.
 
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -152,6 +152,16 @@ for (const [kind, spec] of Object.entries(bases)) {
     verdicts.push({ kind, at: at ?? [], ...(value === ABSENT ? {} : { value: value ?? null }), valid, why });
   }
 }
+const texts = ['component:default/demo', 'Component:Demo', 'demo', 'ns/demo', 'NS/Demo', 'user:a/b:c', 'a/b:c', 'a:b:c', 'a:b/c/d', 'a/b/c', '', ' ', ':demo', 'a:', 'a:/demo', 'a:b/', '/demo', 'demo/', ':', '/', '::', '//', 'a::b', 'a:b::c', 'a b:c d/e f', ' a:b/c ', 'ä:ö/ü', 'Ä:Ö/Ü', 'a:b/c:d/e', '%61:b/c', 'a\n:b/c', 'user:default/user one', 'a:b\u0000/c', long(300)];
+const contexts = [undefined, { defaultKind: 'Group' }, { defaultNamespace: 'ns' }, { defaultKind: 'Group', defaultNamespace: 'NS' }];
+const readings = texts.flatMap(text => contexts.map(context => {
+  try {
+    return { text, ...context, ref: model.stringifyEntityRef(model.parseEntityRef(text, context)) };
+  } catch {
+    return { text, ...context, ref: null };
+  }
+}));
+
 const lines = list => list.map(one => JSON.stringify(one)).join(',\n');
 const entities = Object.entries(bases).map(([kind, spec]) => baseOf(kind, spec));
-process.stdout.write(`{"entities": [\n${lines(entities)}\n],\n"changes": [\n${lines(verdicts)}\n]}\n`);
+process.stdout.write(`{"entities": [\n${lines(entities)}\n],\n"changes": [\n${lines(verdicts)}\n],\n"refs": [\n${lines(readings)}\n]}\n`);

@@ -68,6 +68,50 @@ async fn a_repository_is_found_and_its_errors_stand_at_the_commit() {
     status_of(checkout.push("With lifecycle"), "success").await;
 }
 
+/// No scan comes in an hour: what is seen was reported.
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_are_seen_as_they_come_change_and_go() {
+    let provider = json!({"host": "cnoe.localtest.me:8443", "organization": "giteaAdmin", "schedule": {"frequency": {"hours": 1}}});
+    let platform = Platform::start_with(Options {
+        config: json!({"catalog": {"providers": {"gitea": {"all": provider}}}}),
+        ..Options::default()
+    })
+    .await;
+    eventually("the owner's webhook stands", || async {
+        let (_, hooks) = platform.forge().try_get("/user/hooks").await?;
+        (!hooks.as_array()?.is_empty()).then_some(())
+    })
+    .await;
+    let path = "/catalog/entities/by-name/component/default/found";
+    let entity = async |what: &str, fits: fn(&Value) -> bool| {
+        eventually(what, || async {
+            let (status, entity) = platform.api().try_get(path).await?;
+            (status == StatusCode::OK && fits(&entity)).then_some(())
+        })
+        .await;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let put = async |text: &str| {
+        std::fs::write(folder.path().join("catalog-info.yaml"), text).expect("a file");
+        let forge = &platform.sandbox.forge;
+        let put = forge.put_tree("giteaAdmin", "found", "main", folder.path(), "Described");
+        put.await.expect("the forge takes it");
+    };
+    put(COMPONENT).await;
+    entity("a new repository is seen", |_| true).await;
+    put(&COMPONENT.replace("production", "deprecated")).await;
+    entity("its change is seen", |entity| {
+        entity["spec"]["lifecycle"] == "deprecated"
+    })
+    .await;
+    let (status, _) = platform.forge().delete("/repos/giteaAdmin/found").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    entity("that it is gone is seen", |entity| {
+        entity["metadata"]["annotations"]["backstage.io/orphan"] == "true"
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_logs_in_is_in_the_catalog_and_has_a_token_for_the_api() {
     let platform = Platform::start().await;

@@ -87,17 +87,62 @@ async fn the_published_catalog_client_finds_what_it_expects() {
         )
     };
     let (first, second) = (address("first.yaml"), address("second.yaml"));
-    let output = node(
+    let told = drive(
         &packages,
         "catalog_client.mjs",
         &[&platform.portal.url, &first, &second],
     )
     .await;
+    assert!(told.contains("21 methods"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_published_scaffolder_client_finds_what_it_expects() {
+    let Some(packages) = packages() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let template = json!({
+        "apiVersion": "scaffolder.backstage.io/v1beta3", "kind": "Template",
+        "metadata": {"name": "conformance", "title": "Conformance"},
+        "spec": {
+            "type": "service",
+            "parameters": {"title": "One page", "required": ["name"], "properties": {
+                "name": {"type": "string"}, "wait": {"type": "boolean"}, "fail": {"type": "boolean"}}},
+            "steps": [
+                {"id": "log", "name": "Say hello", "action": "debug:log",
+                    "input": {"message": "hello ${{ parameters.name }} ${{ secrets.word }}"}},
+                {"id": "wait", "if": "${{ parameters.wait }}", "action": "debug:wait", "input": {"minutes": 5}},
+                {"id": "fail", "if": "${{ parameters.fail }}", "action": "fs:rename",
+                    "input": {"files": [{"from": "nowhere", "to": "somewhere"}]}},
+            ],
+            "output": {"greeting": "hello ${{ parameters.name }}"},
+        },
+    });
+    std::fs::write(folder.path().join("catalog-info.yaml"), template.to_string()).expect("a file");
+    let options = Options {
+        golden_paths: vec![folder.path().to_owned()],
+        ..Options::default()
+    };
+    let platform = Platform::start_with(options).await;
+    let owner = Credentials::FORGE_ADMIN;
+    platform
+        .sandbox
+        .forge
+        .put_tree(owner, "conformance", "main", folder.path(), "Entities")
+        .await
+        .expect("the forge takes it");
+    let host = platform.sandbox.urls.forge.trim_start_matches("http://");
+    let told = drive(&packages, "scaffolder_client.mjs", &[&platform.portal.url, host, owner]).await;
+    assert!(told.contains("12 methods"), "{told}");
+}
+
+/// Runs a script that has to succeed; what it tells.
+async fn drive(packages: &Path, script: &str, arguments: &[&str]) -> String {
+    let output = node(packages, script, arguments).await;
     let told = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("21 methods"), "{told}");
+    told
 }

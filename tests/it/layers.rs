@@ -4,7 +4,16 @@ use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up, as `server/lib.rs` lists them from the top down.
 const LAYERS: [&[&str]; 6] = [
-    &["clock", "config", "db", "ids", "keys", "outbound", "telemetry"],
+    &[
+        "clock",
+        "config",
+        "db",
+        "ids",
+        "keys",
+        "language",
+        "outbound",
+        "telemetry",
+    ],
     &["gitops", "identity", "kubernetes", "scm"],
     &["audit", "auth", "jobs"],
     &["web"],

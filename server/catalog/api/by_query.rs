@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::pagination::Cursor;
-use super::wire::{EntitiesPage, PageInfo};
+use super::wire::{EntitiesPage, JsonText, PageInfo};
 use super::{FIELDS, FILTER, LIMIT, OFFSET, fields_of, shown};
 use crate::catalog::queries::search::{self, FullText, Query};
 use crate::catalog::{Catalog, Filter};
@@ -65,7 +65,7 @@ pub async fn list(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Json<EntitiesPage>, Error> {
+) -> Result<JsonText, Error> {
     let parameters = Parameters::read(query.as_deref(), PARAMETERS)?;
     let order = match parameters.one("orderField") {
         None => None,
@@ -118,7 +118,8 @@ pub struct QueryBody {
     total_items: Option<String>,
 }
 
-fn everything() -> Value {
+/// The predicate where none is given.
+pub fn everything() -> Value {
     json!({})
 }
 
@@ -140,7 +141,7 @@ pub async fn list_by_body(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     Json(body): Json<QueryBody>,
-) -> Result<Json<EntitiesPage>, Error> {
+) -> Result<JsonText, Error> {
     let order = match body.order_by.first() {
         Some(by) => Some(order(&by.field, &by.order)?),
         None => None,
@@ -169,7 +170,7 @@ pub async fn list_by_body(
     answer(&catalog, asked).await
 }
 
-async fn answer(catalog: &Catalog, asked: Asked) -> Result<Json<EntitiesPage>, Error> {
+async fn answer(catalog: &Catalog, asked: Asked) -> Result<JsonText, Error> {
     let limit = asked.limit.min(MAX_LIMIT);
     let order = asked.order.clone();
     let full_text = asked.full_text.map(|(term, fields)| {
@@ -207,13 +208,16 @@ async fn answer(catalog: &Catalog, asked: Asked) -> Result<Json<EntitiesPage>, E
             query.backwards = cursor.is_previous;
         }
     }
+    let mut reader = catalog.reads().reader().await?;
     if initial && asked.count {
-        cursor.total_items = search::count(catalog.db(), &query).await?;
+        cursor.total_items = search::total(catalog.reads(), &mut reader, &query).await?;
     }
+    let total = asked.count.then_some(cursor.total_items);
     let mut found = match limit {
         0 => Vec::new(),
-        _ => search::page(catalog.db(), &query).await?,
+        _ => search::page(catalog.reads(), &mut reader, &query, total).await?,
     };
+    reader.keep();
     let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > limit;
     if more {
         // The one too many is at the far end of the direction of reading.
@@ -222,7 +226,7 @@ async fn answer(catalog: &Catalog, asked: Asked) -> Result<Json<EntitiesPage>, E
             false => drop(found.pop()),
         }
     }
-    let place = |found: &search::Found| (found.value.clone(), found.entity.entity_ref().to_string());
+    let place = |found: &search::Found| (found.value.clone(), found.row.entity_ref.clone());
     if initial && let Some(first) = found.first() {
         cursor.first = place(first);
     }
@@ -244,9 +248,6 @@ async fn answer(catalog: &Catalog, asked: Asked) -> Result<Json<EntitiesPage>, E
         }
     }
     let fields = asked.fields.as_ref();
-    Ok(Json(EntitiesPage {
-        total_items: cursor.total_items,
-        items: found.into_iter().map(|found| shown(found.entity, fields)).collect(),
-        page_info,
-    }))
+    let items: Result<Vec<String>, Error> = found.into_iter().map(|found| shown(found.row, fields)).collect();
+    Ok(EntitiesPage::text(&items?, cursor.total_items, &page_info))
 }

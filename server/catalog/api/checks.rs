@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::wire::{
     Analysis, EntityBody, EntityName, ExistingEntity, Faults, GeneratedEntity, LocationSpec, NamedError, Unprocessed,
@@ -22,7 +22,7 @@ const DESCRIPTION_FILE: &str = "catalog-info.yaml";
 
 #[derive(Deserialize, JsonSchema)]
 pub struct ValidateBody {
-    entity: Value,
+    entity: Map<String, Value>,
     /// url:https://…
     location: String,
 }
@@ -35,7 +35,7 @@ pub async fn validate(SignedIn(_): SignedIn, Json(body): Json<ValidateBody>) -> 
             "Invalid location ref {}, only 'url:<target>' is supported, e.g. url:https://host/path",
             body.location
         ))],
-        Ok(_) => match read::validate(body.entity) {
+        Ok(_) => match read::validate(Value::Object(body.entity)) {
             Ok(_) => return StatusCode::OK.into_response(),
             Err(faults) => faults
                 .into_iter()
@@ -168,8 +168,8 @@ pub async fn pending(
     // Nobody owns a location.
     states.retain(|state| state.checked_at.is_none() && parameters.one("owner").is_none());
     let entities = states.iter().map(|state| {
-        let entity = location_entity(&state.kind, &state.target);
-        unprocessed(state, &entity.entity_ref.to_string(), entity.body)
+        let (entity_ref, body) = location_entity(&state.kind, &state.target);
+        unprocessed(state, &entity_ref.to_string(), body)
     });
     Ok(Json(Unprocessed {
         kind: "pending",

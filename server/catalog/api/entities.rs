@@ -1,18 +1,23 @@
 //! Entities: all of them, and each by its names.
 
+use std::collections::{HashMap, VecDeque};
+
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt, TryStreamExt, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fields::Fields;
-use super::wire::{Ancestor, Ancestry, Batch, EntityBody};
+use super::wire::{Ancestor, Ancestry, Batch, EntityBody, JsonText};
 use super::{FIELDS, FILTER, LIMIT, OFFSET, fields_of, filter_of, shown};
+use crate::catalog::queries::entities::Row;
 use crate::catalog::queries::search::{self, Order, Query};
 use crate::catalog::{Catalog, Entity, EntityRef, Filter, queries};
 use crate::web::openapi::{Form, Parameter, Parameters};
@@ -20,6 +25,8 @@ use crate::web::{Error, Json, SignedIn};
 
 /// The most that one page holds.
 const MAX_LIMIT: i64 = 10_000;
+/// Entities of one part of an answer without pages.
+const STREAMED: usize = 500;
 
 pub const LIST: &[Parameter] = &[
     FILTER,
@@ -63,27 +70,77 @@ pub async fn list(
     // Without pages, entities that lack the field are left out; with pages they come last.
     query.only_sortable = page == (None, None);
     query.offset = page.1.unwrap_or(0);
-    let limit = page.0.map(|limit| limit.min(MAX_LIMIT));
+    let Some(limit) = page.0.map(|limit| limit.min(MAX_LIMIT)) else {
+        return everything(catalog, query, fields).await;
+    };
     // One more tells whether there is a next page.
-    query.limit = limit.map(|limit| limit + 1);
-    let mut found = search::page(catalog.db(), &query).await?;
+    query.limit = Some(limit + 1);
+    let mut reader = catalog.reads().reader().await?;
+    let mut found = search::page(catalog.reads(), &mut reader, &query, None).await?;
+    reader.keep();
     let mut link = None;
-    if let Some(limit) = limit {
-        let length = usize::try_from(limit).unwrap_or(usize::MAX);
-        if found.len() > length {
-            found.truncate(length);
-            link = Some(next_link(&parameters, limit, query.offset + limit));
-        }
+    let length = usize::try_from(limit).unwrap_or(usize::MAX);
+    if found.len() > length {
+        found.truncate(length);
+        link = Some(next_link(&parameters, limit, query.offset + limit));
     }
-    let body: Vec<EntityBody> = found
-        .into_iter()
-        .map(|found| shown(found.entity, fields.as_ref()))
-        .collect();
-    let mut response = Json(body).into_response();
+    let items = found.into_iter().map(|found| shown(found.row, fields.as_ref()));
+    let mut response = JsonText(JsonText::list(&items.collect::<Result<Vec<_>, _>>()?)).into_response();
     if let Some(value) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, value);
     }
     Ok(response)
+}
+
+/// All that match: the refs at once, the documents part by part, as the client takes them. No connection waits for it.
+async fn everything(catalog: Catalog, query: Query, fields: Option<Fields>) -> Result<Response, Error> {
+    let mut reader = catalog.reads().reader().await?;
+    let refs = search::list_refs(&mut reader, &query).await?;
+    reader.keep();
+    let mut parts: VecDeque<Vec<String>> = refs.chunks(STREAMED).map(<[String]>::to_vec).collect();
+    // What fails before the first byte is an error like any other.
+    let first = documents(&catalog, &parts.pop_front().unwrap_or_default(), fields.as_ref()).await?;
+    let rest = stream::try_unfold((catalog, parts, fields), |(catalog, mut parts, fields)| async move {
+        let Some(refs) = parts.pop_front() else {
+            return Ok::<_, Error>(None);
+        };
+        let part = documents(&catalog, &refs, fields.as_ref()).await?;
+        // Nothing is left of a part whose entities are all gone by now.
+        let text = if part.is_empty() { part } else { format!(",{part}") };
+        Ok(Some((text, (catalog, parts, fields))))
+    });
+    let text = stream::once(async move { Ok(format!("[{first}")) })
+        .chain(rest)
+        .chain(stream::once(async { Ok("]".to_owned()) }))
+        .map_err(|error| {
+            tracing::warn!(error = %error.chain(), "an answer was cut off");
+            std::io::Error::other("cut off")
+        });
+    let kind = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(text)).into_response())
+}
+
+/// Documents in the order of their refs, with commas between them. One that was deleted meanwhile is left out.
+async fn documents(catalog: &Catalog, refs: &[String], fields: Option<&Fields>) -> Result<String, Error> {
+    let items: Vec<String> = rows(catalog, refs)
+        .await?
+        .into_iter()
+        .flatten()
+        .map(|row| shown(row, fields))
+        .collect::<Result<_, _>>()?;
+    Ok(items.join(","))
+}
+
+/// Stored documents of these refs, in their order; `None` for those that are missing.
+async fn rows(catalog: &Catalog, refs: &[String]) -> Result<Vec<Option<Row>>, Error> {
+    let mut reader = catalog.reads().reader().await?;
+    let found = queries::entities::list_documents(&mut reader, refs).await?;
+    reader.keep();
+    let found: HashMap<&str, &Row> = found.iter().map(|row| (row.entity_ref.as_str(), row)).collect();
+    let rows = refs
+        .iter()
+        .map(|reference| found.get(reference.as_str()).map(|row| (*row).clone()));
+    Ok(rows.collect())
 }
 
 /// `after` holds the size and place of the next page.
@@ -137,29 +194,27 @@ pub async fn by_refs(
     SignedIn(_): SignedIn,
     RawQuery(query): RawQuery,
     Json(body): Json<RefsBody>,
-) -> Result<Json<Batch>, Error> {
+) -> Result<JsonText, Error> {
     let parameters = Parameters::read(query.as_deref(), BY_REFS)?;
     let fields = Fields::parse(body.fields.iter().flatten().map(String::as_str))?;
     let mut filters = vec![filter_of(&parameters)?];
     if let Some(predicate) = &body.query {
         filters.push(Filter::from_predicate(predicate)?);
     }
-    let mut found = catalog.list_by_refs(&body.entity_refs).await?;
+    let mut found = rows(&catalog, &body.entity_refs).await?;
     if parameters.one("filter").is_some() || body.query.is_some() {
-        let matching = queries::search::matching_refs(catalog.db(), &Filter::All(filters), &body.entity_refs).await?;
-        for entity in &mut found {
-            if entity
-                .as_ref()
-                .is_some_and(|entity| !matching.contains(&entity.entity_ref().to_string()))
-            {
-                *entity = None;
-            }
+        let mut reader = catalog.reads().reader().await?;
+        let matching = search::matching_refs(&mut reader, &Filter::All(filters), &body.entity_refs).await?;
+        reader.keep();
+        for row in &mut found {
+            row.take_if(|row| !matching.contains(&row.entity_ref));
         }
     }
-    let items = found
-        .into_iter()
-        .map(|entity| entity.map(|entity| shown(entity, fields.as_ref())));
-    Ok(Json(Batch { items: items.collect() }))
+    let items = found.into_iter().map(|row| match row {
+        Some(row) => shown(row, fields.as_ref()),
+        None => Ok("null".to_owned()),
+    });
+    Ok(Batch::text(&items.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// `GET /entities/by-uid/{uid}`.
@@ -169,7 +224,7 @@ pub async fn by_uid(
     Path(uid): Path<String>,
 ) -> Result<Json<EntityBody>, Error> {
     let found = find_by_uid(&catalog, &uid).await?;
-    let found = found.ok_or_else(|| Error::NotFound(format!("No entity with uid {uid}")))?;
+    let found = found.ok_or_else(|| Error::NotFound(format!("No entity with uid {uid}").into()))?;
     Ok(Json(found.into()))
 }
 
@@ -198,14 +253,14 @@ pub async fn by_name(
     State(catalog): State<Catalog>,
     SignedIn(_): SignedIn,
     Path((kind, namespace, name)): Path<(String, String, String)>,
-) -> Result<Json<EntityBody>, Error> {
-    let reference = EntityRef::new(&kind, &namespace, &name);
-    let entity = catalog.find(&reference).await?.ok_or_else(|| {
-        Error::NotFound(format!(
-            "No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'"
-        ))
-    })?;
-    Ok(Json(entity.into()))
+) -> Result<JsonText, Error> {
+    let reference = EntityRef::new(&kind, &namespace, &name).to_string();
+    let mut reader = catalog.reads().reader().await?;
+    let document = queries::entities::find_document(&mut reader, &reference).await?;
+    reader.keep();
+    document.map(JsonText).ok_or_else(|| {
+        Error::NotFound(format!("No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'").into())
+    })
 }
 
 /// `GET …/ancestry`: the entity and the locations that led to it.
@@ -217,7 +272,7 @@ pub async fn ancestry(
     let root = EntityRef::new(&kind, &namespace, &name);
     let chain = catalog.ancestry(&root).await?;
     if chain.is_empty() {
-        return Err(Error::NotFound(format!("No such entity {root}")));
+        return Err(Error::NotFound(format!("No such entity {root}").into()));
     }
     let items = chain.into_iter().map(|(entity, parent_entity_refs)| Ancestor {
         entity: entity.into(),

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::by_query::everything;
 use super::wire::{FacetCount, Facets};
 use super::{FILTER, filter_of};
-use crate::catalog::queries::search;
-use crate::catalog::{Catalog, Filter};
+use crate::catalog::{Catalog, Filter, queries};
 use crate::web::openapi::{Form, Parameter, Parameters};
 use crate::web::{Error, Json, SignedIn};
 
@@ -35,7 +35,8 @@ pub async fn count(
 pub struct FacetsBody {
     facets: Vec<String>,
     /// A predicate.
-    query: Option<Value>,
+    #[serde(default = "everything")]
+    query: Value,
 }
 
 /// `POST /entity-facets`.
@@ -44,10 +45,7 @@ pub async fn count_by_body(
     SignedIn(_): SignedIn,
     Json(body): Json<FacetsBody>,
 ) -> Result<Json<Facets>, Error> {
-    let filter = match &body.query {
-        Some(query) => Filter::from_predicate(query)?,
-        None => Filter::everything(),
-    };
+    let filter = Filter::from_predicate(&body.query)?;
     let keys = body.facets.into_iter().filter(|key| !key.is_empty()).collect();
     answer(&catalog, keys, &filter).await
 }
@@ -58,8 +56,11 @@ async fn answer(catalog: &Catalog, keys: Vec<String>, filter: &Filter) -> Result
     }
     let mut facets = std::collections::BTreeMap::new();
     for key in keys {
-        let counts = search::facet(catalog.db(), filter, &key).await?;
-        let counts = counts.into_iter().map(|(value, count)| FacetCount { value, count });
+        let counts = queries::facets::facet(catalog.reads(), filter, &key).await?;
+        let counts = counts.iter().map(|(value, count)| FacetCount {
+            value: value.clone(),
+            count: *count,
+        });
         facets.insert(key, counts.collect());
     }
     Ok(Json(Facets { facets }))

@@ -26,7 +26,7 @@ async fn registered(catalog: &Catalog) -> Result<Vec<LocationState>, Error> {
 }
 
 async fn find(catalog: &Catalog, id: &str) -> Result<LocationState, Error> {
-    let unknown = || Error::NotFound(format!("Found no location with ID {id}"));
+    let unknown = || Error::NotFound(format!("Found no location with ID {id}").into());
     let id = Uuid::parse_str(id).map_err(|_| unknown())?;
     catalog.location(id).await.map_err(|error| match error {
         crate::catalog::CatalogError::NotFound(_) => unknown(),
@@ -128,7 +128,7 @@ fn matches(filter: &Filter, location: &LocationState) -> bool {
         Filter::Exists(key) => value(key).is_some(),
         Filter::In(key, values) => value(key).is_some_and(|value| values.contains(&value)),
         Filter::Prefix(key, prefix) => value(key).is_some_and(|value| value.starts_with(prefix)),
-        Filter::Relation(..) => false,
+        Filter::Relation(..) | Filter::Refs(_) => false,
     }
 }
 
@@ -255,14 +255,17 @@ pub async fn by_entity(
     let reference = EntityRef::new(&kind, &namespace, &name);
     let origin = queries::entities::find_origin(catalog.db(), &reference.to_string())
         .await?
-        .ok_or_else(|| Error::NotFound(format!("found no entity for ref {reference}")))?;
+        .ok_or_else(|| Error::NotFound(format!("found no entity for ref {reference}").into()))?;
     let state = catalog.location(origin.location_id).await?;
     match state.configured {
         false => Ok(Json(state.location().into())),
-        true => Err(Error::NotFound(format!(
-            "Found no location with type {} and target {}; it stands in the configuration",
-            state.kind, state.target
-        ))),
+        true => Err(Error::NotFound(
+            format!(
+                "Found no location with type {} and target {}; it stands in the configuration",
+                state.kind, state.target
+            )
+            .into(),
+        )),
     }
 }
 
@@ -279,7 +282,7 @@ pub async fn refresh(
     Json(body): Json<RefreshBody>,
 ) -> Result<StatusCode, Error> {
     let reference =
-        EntityRef::parse(&body.entity_ref, None, None).map_err(|error| Error::NotFound(error.to_string()))?;
+        EntityRef::parse(&body.entity_ref, None, None).map_err(|error| Error::NotFound(error.to_string().into()))?;
     catalog.refresh_entity(&reference).await?;
     Ok(StatusCode::OK)
 }

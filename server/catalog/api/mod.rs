@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use self::fields::Fields;
 use self::wire::*;
-use super::{Catalog, Entity, Filter};
+use super::queries::entities::Row;
+use super::{Catalog, Filter};
 use crate::web::openapi::{self, Form, Operation, Parameter, Parameters};
 use crate::web::{Error, Json};
 
@@ -37,10 +38,11 @@ fn fields_of(parameters: &Parameters) -> Result<Option<Fields>, Error> {
     Fields::parse(parameters.all(FIELDS.name).iter().map(String::as_str))
 }
 
-fn shown(entity: Entity, fields: Option<&Fields>) -> EntityBody {
-    EntityBody(match fields {
-        Some(fields) => fields.pick(&entity.body),
-        None => entity.body,
+/// An entity as it is answered: its stored document, or what `fields` leave of it.
+fn shown(row: Row, fields: Option<&Fields>) -> Result<String, Error> {
+    Ok(match fields {
+        Some(fields) => fields.pick(&row.entity()?.body).to_string(),
+        None => row.document,
     })
 }
 
@@ -226,6 +228,7 @@ fn operations() -> Vec<Operation<Catalog>> {
             post(checks::validate),
         )
         .takes::<checks::ValidateBody>()
-        .answers_nothing(200),
+        .answers_nothing(200)
+        .refuses::<Refusal>(400),
     ]
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::read::location_ref;
 use crate::catalog::{Entity, Location};
+use crate::web::openapi::Failure;
 
 /// An entity, or what `fields` left of it.
 #[derive(Debug, Serialize)]
@@ -69,13 +72,52 @@ impl JsonSchema for EntityBody {
     }
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+/// JSON that is text already: stored documents are passed on as they are.
+pub struct JsonText(pub String);
+
+impl JsonText {
+    /// A list of documents.
+    pub fn list(items: &[String]) -> String {
+        let mut text = String::with_capacity(items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
+        text.push('[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(item);
+        }
+        text.push(']');
+        text
+    }
+}
+
+impl IntoResponse for JsonText {
+    fn into_response(self) -> Response {
+        let kind = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, kind)], self.0).into_response()
+    }
+}
+
+/// A page of entities, as [`EntitiesPage::text`] writes it.
+#[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the answer")]
 pub struct EntitiesPage {
-    pub items: Vec<EntityBody>,
+    items: Vec<EntityBody>,
     /// Of all pages; 0 where `totalItems=exclude` was asked for.
-    pub total_items: i64,
-    pub page_info: PageInfo,
+    total_items: i64,
+    page_info: PageInfo,
+}
+
+impl EntitiesPage {
+    pub fn text(items: &[String], total_items: i64, page_info: &PageInfo) -> JsonText {
+        let items = JsonText::list(items);
+        // Serializing plain data does not fail.
+        let page_info = serde_json::to_string(page_info).unwrap_or_default();
+        JsonText(format!(
+            r#"{{"items":{items},"totalItems":{total_items},"pageInfo":{page_info}}}"#
+        ))
+    }
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -88,9 +130,16 @@ pub struct PageInfo {
 }
 
 /// In the order of the refs; null for what is missing or does not match.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes the answer")]
 pub struct Batch {
-    pub items: Vec<Option<EntityBody>>,
+    items: Vec<Option<EntityBody>>,
+}
+
+impl Batch {
+    pub fn text(items: &[String]) -> JsonText {
+        JsonText(format!(r#"{{"items":{}}}"#, JsonText::list(items)))
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -207,6 +256,15 @@ pub struct GeneratedEntity {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Faults {
     pub errors: Vec<NamedError>,
+}
+
+/// What a check answers with 400: faults of the entity, or a fault of the question.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub enum Refusal {
+    Entity(Faults),
+    Question(Failure),
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -23,6 +23,8 @@ pub struct Asked {
     pub(super) tag: Option<String>,
     #[serde(alias = "filters[text]")]
     pub(super) text: Option<String>,
+    /// Anything: only what the reader has starred.
+    pub(super) starred: Option<String>,
     /// `name`, `owner`, `type`, `lifecycle`, `changed`; with `-` before it, descending.
     pub(super) sort: Option<String>,
     pub(super) page: Option<u32>,
@@ -37,6 +39,7 @@ impl Asked {
             &mut self.lifecycle,
             &mut self.tag,
             &mut self.text,
+            &mut self.starred,
             &mut self.sort,
         ] {
             *field = field
@@ -76,6 +79,7 @@ impl Asked {
             ("lifecycle", &self.lifecycle),
             ("tag", &self.tag),
             ("text", &self.text),
+            ("starred", &self.starred),
             ("sort", &self.sort),
         ];
         for (key, value) in pairs {
@@ -103,8 +107,11 @@ impl Asked {
     }
 
     /// Conditions but for the kind.
-    pub(super) fn filters(&self, owners: &[String]) -> Vec<Filter> {
+    pub(super) fn filters(&self, owners: &[String], stars: &[String]) -> Vec<Filter> {
         let mut all = Vec::new();
+        if self.starred.is_some() {
+            all.push(Filter::Refs(stars.to_vec()));
+        }
         if let Some(value) = &self.kind_type {
             all.push(Filter::key_value("spec.type", value));
         }

@@ -7,25 +7,20 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::list::short_ref;
-use super::{Pages, icon, plural};
+use super::star::Star;
+use super::{Pages, icon, words};
+use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, queries};
+use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, Related, Shown, queries};
+use crate::language::{Text, filters, text};
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// So many tags are shown; the others unfold.
 const TAGS: usize = 12;
 
-/// Another entity, as a link.
-struct Target {
-    label: String,
-    path: String,
-    /// It is named, but the catalog does not have it.
-    missing: bool,
-}
-
 struct RelationGroup {
-    title: &'static str,
-    targets: Vec<Target>,
+    title: Text,
+    targets: Vec<Related>,
 }
 
 struct OutLink {
@@ -38,8 +33,8 @@ struct View {
     entity: Entity,
     entity_ref: EntityRef,
     icon: &'static str,
-    owner: Option<Target>,
-    system: Option<Target>,
+    owner: Option<Related>,
+    system: Option<Related>,
     tags: Vec<String>,
     links: Vec<OutLink>,
     relations: Vec<RelationGroup>,
@@ -71,7 +66,9 @@ struct EntityPage {
     since: String,
     /// Fragments of the About answer replace what has their id; those of the page do not.
     replace: bool,
-    kind_label: String,
+    kind_word: Text,
+    star: Star,
+    kind_label: Text,
     cards: Vec<String>,
     /// Cards of the narrow column.
     asides: Vec<String>,
@@ -81,55 +78,86 @@ struct EntityPage {
 #[template(path = "catalog/about.html")]
 struct AboutFragment {
     shell: Shell,
+    kind_word: Text,
+    star: Star,
     view: View,
     replace: bool,
 }
 
 pub async fn show(
     State(pages): State<Pages>,
-    SignedIn(_): SignedIn,
+    SignedIn(caller): SignedIn,
     shell: Shell,
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
+    let star = star(&pages, &caller, &view).await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
+    let shown = Shown {
+        entity: &view.entity,
+        owner: view.owner.as_ref(),
+        shell: &shell,
+    };
     for card in pages.cards.iter() {
         let column = if card.aside() { &mut asides } else { &mut cards };
-        column.extend(card.render(&view.entity, &shell).await);
+        column.extend(card.render(shown).await);
     }
-    page(&EntityPage {
-        kind_label: plural(&view.entity_ref.kind),
-        shell,
-        view,
-        since,
-        replace: false,
-        cards,
-        asides,
-    })
+    page(
+        shell.locale,
+        &EntityPage {
+            kind_word: words::one(view.entity.kind()),
+            star,
+            kind_label: words::many(&view.entity_ref.kind),
+            shell,
+            view,
+            since,
+            replace: false,
+            cards,
+            asides,
+        },
+    )
 }
 
 /// `GET …/about`: what changes with the description, as parts that replace those of an open page.
 pub async fn about(
     State(pages): State<Pages>,
-    SignedIn(_): SignedIn,
+    SignedIn(caller): SignedIn,
     shell: Shell,
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
     let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
-    page(&AboutFragment {
-        shell,
-        view,
-        replace: true,
-    })
+    let star = star(&pages, &caller, &view).await?;
+    page(
+        shell.locale,
+        &AboutFragment {
+            kind_word: words::one(view.entity.kind()),
+            star,
+            shell,
+            view,
+            replace: true,
+        },
+    )
+}
+
+/// The caller's star of the entity; without a script it leads back to the entity's page.
+async fn star(pages: &Pages, caller: &Caller, view: &View) -> Result<Star, Error> {
+    let stars = pages.catalog.starred(&caller.actor()).await?;
+    let on = stars.contains(&view.entity_ref.to_string());
+    Ok(Star::new(
+        &view.entity_ref,
+        view.entity.title(),
+        on,
+        &view.entity_ref.path(),
+    ))
 }
 
 async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
     let db = pages.catalog.db();
     let entity = pages.catalog.find(entity_ref).await?.ok_or_else(|| {
-        Error::NotFound(format!(
-            "The catalog has no entity {entity_ref}. It may have been renamed or removed, or its file has an error: \
-             the locations (/catalog/locations) tell."
+        Error::NotFound(text!(
+            "The catalog has no entity {entity}. It may have been renamed or removed, or its file has an error: the locations (/catalog/locations) tell.",
+            entity = entity_ref.to_string()
         ))
     })?;
     let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
@@ -148,7 +176,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
         let path = EntityRef::parse(reference, None, None)
             .map(|parsed| parsed.path())
             .unwrap_or_default();
-        Target {
+        Related {
             label: titles.get(reference).cloned().unwrap_or_else(|| short_ref(reference)),
             path,
             missing: !titles.contains_key(reference),
@@ -158,8 +186,11 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
     let relations = RELATIONS
         .iter()
         .filter_map(|(kind, title)| {
-            let targets: Vec<Target> = entity.relations(kind).map(&target).collect();
-            (!targets.is_empty()).then_some(RelationGroup { title, targets })
+            let targets: Vec<Related> = entity.relations(kind).map(&target).collect();
+            (!targets.is_empty()).then(|| RelationGroup {
+                title: title.clone(),
+                targets,
+            })
         })
         .collect();
     let web = |key: &str| {
@@ -236,19 +267,19 @@ async fn problems(
 }
 
 /// Types of relations in the order in which they are listed, and their words.
-const RELATIONS: &[(&str, &str)] = &[
-    ("ownedBy", "Owned by"),
-    ("partOf", "Part of"),
-    ("hasPart", "Has part"),
-    ("providesApi", "Provides"),
-    ("apiProvidedBy", "Provided by"),
-    ("consumesApi", "Consumes"),
-    ("apiConsumedBy", "Consumed by"),
-    ("dependsOn", "Depends on"),
-    ("dependencyOf", "Needed by"),
-    ("childOf", "Child of"),
-    ("parentOf", "Parent of"),
-    ("memberOf", "Member of"),
-    ("hasMember", "Members"),
-    ("ownerOf", "Owns"),
+static RELATIONS: [(&str, Text); 14] = [
+    ("ownedBy", text!("Owned by")),
+    ("partOf", text!("Part of")),
+    ("hasPart", text!("Has part")),
+    ("providesApi", text!("Provides")),
+    ("apiProvidedBy", text!("Provided by")),
+    ("consumesApi", text!("Consumes")),
+    ("apiConsumedBy", text!("Consumed by")),
+    ("dependsOn", text!("Depends on")),
+    ("dependencyOf", text!("Needed by")),
+    ("childOf", text!("Child of")),
+    ("parentOf", text!("Parent of")),
+    ("memberOf", text!("Member of")),
+    ("hasMember", text!("Members")),
+    ("ownerOf", text!("Owns")),
 ];

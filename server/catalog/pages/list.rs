@@ -6,9 +6,12 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 
 use super::asked::Asked;
-use super::{Pages, icon, plural};
-use crate::catalog::queries::search::{self, Column};
+use super::star::Star;
+use super::{Pages, icon, words};
+use crate::catalog::queries::list::{self, Column};
+use crate::catalog::queries::search;
 use crate::catalog::{Entity, EntityRef, Filter};
+use crate::language::{Text, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 const PAGE: i64 = 50;
@@ -17,7 +20,7 @@ const VALUES: i64 = 12;
 
 /// A link of a filter.
 struct Choice {
-    label: String,
+    label: Text,
     href: String,
     count: i64,
     chosen: bool,
@@ -25,19 +28,19 @@ struct Choice {
 }
 
 struct Facet {
-    title: &'static str,
+    title: Text,
     choices: Vec<Choice>,
 }
 
 /// A filter that is on.
 struct Chip {
-    label: String,
+    label: Text,
     /// The list without it.
     href: String,
 }
 
 struct Heading {
-    title: &'static str,
+    title: Text,
     href: Option<String>,
     /// `ascending`, `descending` or empty.
     sorted: &'static str,
@@ -48,8 +51,9 @@ struct Row {
     entity: Entity,
     icon: &'static str,
     path: String,
+    star: Star,
     owner: Option<(String, String)>,
-    cells: Vec<(&'static str, Option<String>)>,
+    cells: Vec<(Text, Option<String>)>,
     changed_at: DateTime<Utc>,
 }
 
@@ -60,11 +64,13 @@ struct ListPage {
     /// Where the news was before the catalog was read.
     since: String,
     asked: Asked,
-    heading: String,
+    heading: Text,
     facets: Vec<Facet>,
     chips: Vec<Chip>,
     headings: Vec<Heading>,
     live: Vec<&'static str>,
+    /// How far the columns' cells can be trusted.
+    notices: Vec<String>,
     rows: Vec<Row>,
     total: i64,
     first: i64,
@@ -74,10 +80,11 @@ struct ListPage {
     next: Option<String>,
     all: String,
     mine: String,
+    starred: String,
     /// The catalog holds nothing at all but what stands for locations.
     nothing: bool,
     /// What stands there when the catalog has nothing of this kind.
-    nothing_of_kind: String,
+    nothing_of_kind: Text,
     /// The list of this kind without filters.
     unfiltered: String,
 }
@@ -92,13 +99,14 @@ pub async fn list(
     let asked = asked.clean();
     let db = pages.catalog.db();
     let owners = caller.ownership_refs();
-    let words = asked.words();
+    let stars = pages.catalog.starred(&caller.actor()).await?;
+    let sought = asked.words();
     let kind = asked.kind();
     let of_kind = match kind.as_str() {
         "all" => Filter::everything(),
         kind => Filter::key_value("kind", kind),
     };
-    let mut conditions = asked.filters(&owners);
+    let mut conditions = asked.filters(&owners, &stars);
     let without_kind = Filter::All(conditions.clone());
     conditions.push(of_kind.clone());
     let filter = Filter::All(conditions);
@@ -106,16 +114,16 @@ pub async fn list(
     query.order = vec![asked.order()];
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
-    let (found, total) = search::list_rows(db, &query, &words).await?;
+    let (found, total) = list::list_rows(db, &query, &sought).await?;
 
-    let kinds = search::column_counts(db, &without_kind, &words, Column::Kind, 20).await?;
+    let kinds = list::column_counts(db, &without_kind, &sought, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
-        && asked.filters(&owners).is_empty()
-        && words.is_empty();
+        && asked.filters(&owners, &stars).is_empty()
+        && sought.is_empty();
     let facets = vec![
         Facet {
-            title: "Kind",
+            title: text!("Kind"),
             choices: kinds
                 .into_iter()
                 .map(|(label, count)| {
@@ -128,22 +136,22 @@ pub async fn list(
                         count,
                         chosen: value == kind,
                         icon: icon(&value),
-                        label,
+                        label: words::one(&label),
                     }
                 })
                 .collect(),
         },
         Facet {
-            title: "Type",
-            choices: choices(&pages, &asked, &filter, &words, Column::Type).await?,
+            title: text!("Type"),
+            choices: choices(&pages, &asked, &filter, &sought, Column::Type).await?,
         },
         Facet {
-            title: "Lifecycle",
-            choices: choices(&pages, &asked, &filter, &words, Column::Lifecycle).await?,
+            title: text!("Lifecycle"),
+            choices: choices(&pages, &asked, &filter, &sought, Column::Lifecycle).await?,
         },
         Facet {
-            title: "Owner",
-            choices: choices(&pages, &asked, &filter, &words, Column::Owner).await?,
+            title: text!("Owner"),
+            choices: choices(&pages, &asked, &filter, &sought, Column::Owner).await?,
         },
     ];
     let here = asked.href();
@@ -162,74 +170,82 @@ pub async fn list(
             Row {
                 icon: icon(&entity_ref.kind),
                 path: entity_ref.path(),
+                star: Star::new(
+                    &entity_ref,
+                    row.entity.title(),
+                    stars.contains(&entity_ref.to_string()),
+                    &here,
+                ),
                 owner: owner(&row.entity),
                 cells: pages
                     .columns
                     .iter()
-                    .map(|column| (column.title(), column.cell(&row.entity)))
+                    .map(|column| (column.title(), column.cell(&row.entity, shell.locale)))
                     .collect(),
                 changed_at: row.changed_at,
                 entity: row.entity,
             }
         })
-        .collect();
+        .collect::<Vec<Row>>();
     let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
     live.sort_unstable();
     live.dedup();
-    page(&ListPage {
-        since,
-        heading: heading(total, &kind),
-        nothing_of_kind: format!("There are no {} in the catalog yet.", many(&kind)),
-        unfiltered: Asked {
-            kind: asked.kind.clone(),
-            ..Asked::default()
-        }
-        .href(),
-        facets,
-        chips: chips(&asked),
-        headings: headings(&pages, &asked),
-        live,
-        rows,
-        total,
-        first: if shown == 0 { 0 } else { query.offset + 1 },
-        last: query.offset + shown,
-        here,
-        previous,
-        next,
-        all: asked.with(|other| other.owner = None),
-        mine: asked.with(|other| other.owner = Some("me".to_owned())),
-        nothing,
-        asked,
-        shell,
-    })
+    page(
+        shell.locale,
+        &ListPage {
+            since,
+            heading: words::count(total, &kind),
+            nothing_of_kind: text!(
+                "There are no {things} in the catalog yet.",
+                things = words::many_within(&kind)
+            ),
+            unfiltered: Asked {
+                kind: asked.kind.clone(),
+                ..Asked::default()
+            }
+            .href(),
+            facets,
+            chips: chips(&asked),
+            headings: headings(&pages, &asked),
+            live,
+            notices: notices(&pages, &rows, &shell),
+            rows,
+            total,
+            first: if shown == 0 { 0 } else { query.offset + 1 },
+            last: query.offset + shown,
+            here,
+            previous,
+            next,
+            all: asked.with(|other| (other.owner, other.starred) = (None, None)),
+            mine: asked.with(|other| (other.owner, other.starred) = (Some("me".to_owned()), None)),
+            starred: asked.with(|other| {
+                (other.kind, other.owner) = (Some("all".to_owned()), None);
+                other.starred = Some("1".to_owned());
+            }),
+            nothing,
+            asked,
+            shell,
+        },
+    )
 }
 
-/// `1 component`, `3 APIs`.
-fn heading(total: i64, kind: &str) -> String {
-    match (total, kind) {
-        (1, "api") => "1 API".to_owned(),
-        (1, "all") => "1 entity".to_owned(),
-        (1, kind) => format!("1 {kind}"),
-        (total, kind) => format!("{total} {}", many(kind)),
-    }
-}
-
-/// The plural within a sentence.
-fn many(kind: &str) -> String {
-    match kind {
-        "api" => plural(kind),
-        kind => plural(kind).to_lowercase(),
-    }
+/// What the columns say of the cells that are there.
+fn notices(pages: &Pages, rows: &[Row], shell: &Shell) -> Vec<String> {
+    let columns = pages.columns.iter().enumerate();
+    columns
+        .filter(|(index, _)| rows.iter().any(|row| row.cells[*index].1.is_some()))
+        .filter_map(|(_, column)| column.notice(shell.locale, shell.now))
+        .collect()
 }
 
 async fn choices(
     pages: &Pages,
     asked: &Asked,
     filter: &Filter,
-    words: &[String],
+    sought: &[String],
     column: Column,
 ) -> Result<Vec<Choice>, Error> {
-    let counts = search::column_counts(pages.catalog.db(), filter, words, column, VALUES).await?;
+    let counts = list::column_counts(pages.catalog.db(), filter, sought, column, VALUES).await?;
     Ok(counts
         .into_iter()
         .map(|(value, count)| {
@@ -250,8 +266,8 @@ async fn choices(
             });
             Choice {
                 label: match column {
-                    Column::Owner => short_ref(&value),
-                    _ => value,
+                    Column::Owner => short_ref(&value).into(),
+                    _ => value.into(),
                 },
                 href,
                 count,
@@ -264,24 +280,24 @@ async fn choices(
 
 fn chips(asked: &Asked) -> Vec<Chip> {
     let mut chips = Vec::new();
-    let mut add = |title: &str, value: &Option<String>, change: fn(&mut Asked)| {
-        if let Some(value) = value {
-            let value = match title {
-                "Owner" if value == "me" => "me and my groups".to_owned(),
-                "Owner" => short_ref(value),
-                _ => value.clone(),
-            };
-            chips.push(Chip {
-                label: format!("{title}: {value}"),
-                href: asked.with(change),
-            });
-        }
+    let mut add = |title: Text, value: Option<Text>, change: fn(&mut Asked)| {
+        chips.extend(value.map(|value| Chip {
+            label: Text::about(title, value),
+            href: asked.with(change),
+        }));
     };
-    add("Type", &asked.kind_type, |other| other.kind_type = None);
-    add("Lifecycle", &asked.lifecycle, |other| other.lifecycle = None);
-    add("Owner", &asked.owner, |other| other.owner = None);
-    add("Tag", &asked.tag, |other| other.tag = None);
-    add("Text", &asked.text, |other| other.text = None);
+    let given = |value: &Option<String>| value.as_deref().map(Text::from);
+    let owner = asked.owner.as_deref().map(|owner| match owner {
+        "me" => text!("me and my groups"),
+        owner => short_ref(owner).into(),
+    });
+    add(text!("Type"), given(&asked.kind_type), |other| other.kind_type = None);
+    add(text!("Lifecycle"), given(&asked.lifecycle), |other| {
+        other.lifecycle = None
+    });
+    add(text!("Owner"), owner, |other| other.owner = None);
+    add(text!("Tag"), given(&asked.tag), |other| other.tag = None);
+    add(text!("Text"), given(&asked.text), |other| other.text = None);
     chips
 }
 
@@ -306,10 +322,10 @@ fn headings(pages: &Pages, asked: &Asked) -> Vec<Heading> {
         }
     };
     let mut headings = vec![
-        sortable("Name", "name", ""),
-        sortable("Owner", "owner", "w5"),
-        sortable("Type", "type", "w3 opt"),
-        sortable("Lifecycle", "lifecycle", "w3 opt"),
+        sortable(text!("Name"), "name", ""),
+        sortable(text!("Owner"), "owner", "w5"),
+        sortable(text!("Type"), "type", "w3 opt"),
+        sortable(text!("Lifecycle"), "lifecycle", "w3 opt"),
     ];
     headings.extend(pages.columns.iter().map(|column| Heading {
         title: column.title(),
@@ -317,7 +333,7 @@ fn headings(pages: &Pages, asked: &Asked) -> Vec<Heading> {
         sorted: "",
         class: "w4",
     }));
-    headings.push(sortable("Changed", "changed", "w2 opt"));
+    headings.push(sortable(text!("Changed"), "changed", "w2 opt"));
     headings
 }
 
@@ -345,20 +361,6 @@ pub fn short_ref(reference: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headings_count_in_words() {
-        for (total, kind, expected) in [
-            (1, "component", "1 component"),
-            (0, "component", "0 components"),
-            (1, "api", "1 API"),
-            (2, "api", "2 APIs"),
-            (1, "all", "1 entity"),
-            (9, "all", "9 entities"),
-        ] {
-            assert_eq!(heading(total, kind), expected);
-        }
-    }
 
     #[test]
     fn refs_are_shortened() {

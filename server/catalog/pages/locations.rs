@@ -10,6 +10,7 @@ use super::Pages;
 use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
 use crate::catalog::{CatalogError, EntityRef, LocationState, ReadReport, Rival, queries};
+use crate::language::{Text, filters, text};
 use crate::web::{Error, Form, Shell, SignedIn, page};
 
 #[derive(Template)]
@@ -21,7 +22,7 @@ struct ListPage {
     readonly: bool,
     /// What was typed, and why it was refused.
     target: String,
-    refused: Option<String>,
+    refused: Option<Text>,
 }
 
 #[derive(Template)]
@@ -52,19 +53,22 @@ pub async fn list(State(pages): State<Pages>, SignedIn(_): SignedIn, shell: Shel
     show_list(&pages, shell, String::new(), None).await
 }
 
-async fn show_list(pages: &Pages, shell: Shell, target: String, refused: Option<String>) -> Result<Response, Error> {
+async fn show_list(pages: &Pages, shell: Shell, target: String, refused: Option<Text>) -> Result<Response, Error> {
     let locations = pages.catalog.locations().await?;
-    page(&ListPage {
-        failing: locations
-            .iter()
-            .filter(|location| !location.problems.is_empty())
-            .count(),
-        readonly: pages.catalog.config().readonly,
-        shell,
-        locations,
-        target,
-        refused,
-    })
+    page(
+        shell.locale,
+        &ListPage {
+            failing: locations
+                .iter()
+                .filter(|location| !location.problems.is_empty())
+                .count(),
+            readonly: pages.catalog.config().readonly,
+            shell,
+            locations,
+            target,
+            refused,
+        },
+    )
 }
 
 #[derive(Deserialize)]
@@ -84,7 +88,7 @@ pub async fn register(
         Ok(registered) => Ok(Redirect::to(&format!("/catalog/locations/{}", registered.location.id)).into_response()),
         Err(CatalogError::Database(error)) => Err(error.into()),
         Err(error) => {
-            let mut response = show_list(&pages, shell, form.target, Some(error.to_string())).await?;
+            let mut response = show_list(&pages, shell, form.target, Some(error.text())).await?;
             *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
             Ok(response)
         }
@@ -108,22 +112,26 @@ async fn show_one(
     location: LocationState,
     report: Option<ReadReport>,
 ) -> Result<Response, Error> {
-    page(&LocationPage {
-        may_delete: pages.catalog.may_delete(caller, &location).is_ok(),
-        may_refresh: ["url", "file"].contains(&location.kind.as_str()),
-        entities: entities(pages, location.id).await?,
-        rivals: pages.catalog.rivals(location.id).await?,
-        web: is_web_address(&location.target),
-        shell,
-        location,
-        report,
-    })
+    page(
+        shell.locale,
+        &LocationPage {
+            may_delete: pages.catalog.may_delete(caller, &location).is_ok(),
+            may_refresh: ["url", "file"].contains(&location.kind.as_str()),
+            entities: entities(pages, location.id).await?,
+            rivals: pages.catalog.rivals(location.id).await?,
+            web: is_web_address(&location.target),
+            shell,
+            location,
+            report,
+        },
+    )
 }
 
 async fn find(pages: &Pages, id: &str) -> Result<LocationState, Error> {
     let unknown = || {
-        Error::NotFound(format!(
-            "There is no location {id}. The list of locations has those that are."
+        Error::NotFound(text!(
+            "There is no location {id}. The list of locations has those that are.",
+            id = id
         ))
     };
     Ok(pages
@@ -164,11 +172,14 @@ pub async fn confirm(
 ) -> Result<Response, Error> {
     let location = find(&pages, &id).await?;
     pages.catalog.may_delete(&caller, &location)?;
-    page(&ConfirmPage {
-        entities: entities(&pages, location.id).await?,
-        shell,
-        location,
-    })
+    page(
+        shell.locale,
+        &ConfirmPage {
+            entities: entities(&pages, location.id).await?,
+            shell,
+            location,
+        },
+    )
 }
 
 pub async fn delete(

@@ -5,7 +5,11 @@ mod entity;
 mod list;
 mod locations;
 mod reference;
+mod star;
 mod stream;
+mod words;
+
+pub use words::one as kind_word;
 
 use std::sync::Arc;
 
@@ -45,6 +49,7 @@ pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Ar
         )
         .route("/catalog/{namespace}/{kind}/{name}", get(entity::show))
         .route("/catalog/{namespace}/{kind}/{name}/about", get(entity::about))
+        .route("/catalog/{namespace}/{kind}/{name}/star", post(star::set))
         .route("/catalog-import", get(|| async { Redirect::to("/catalog/locations") }))
         .with_state(pages)
         .merge(api)
@@ -61,37 +66,5 @@ fn icon(kind: &str) -> &'static str {
         "template" => "create",
         "location" => "repo",
         _ => "component",
-    }
-}
-
-/// Several of a kind, for headings: `Components`.
-fn plural(kind: &str) -> String {
-    match kind {
-        "api" => "APIs".to_owned(),
-        "all" => "Entities".to_owned(),
-        kind => {
-            let mut letters = kind.chars();
-            let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-            let rest: String = letters.collect();
-            match rest.strip_suffix('y') {
-                Some(stem) => format!("{first}{stem}ies"),
-                None => format!("{first}{rest}s"),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn kinds_are_named() {
-        for (kind, expected) in [
-            ("component", "Components"),
-            ("api", "APIs"),
-            ("all", "Entities"),
-            ("category", "Categories"),
-        ] {
-            assert_eq!(super::plural(kind), expected);
-        }
     }
 }

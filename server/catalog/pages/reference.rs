@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::catalog::api;
+use crate::language::filters;
 use crate::web::{Error, Shell, SignedIn, page};
 
 #[derive(Template)]
@@ -34,12 +35,15 @@ pub async fn show(SignedIn(_): SignedIn, shell: Shell) -> Result<Response, Error
     let schemas = entries(&document["components"]["schemas"])
         .map(|(name, schema)| (name.clone(), serde_json::to_string_pretty(schema).unwrap_or_default()))
         .collect();
-    page(&ReferencePage {
-        shell,
-        description: text(&document["info"]["description"]),
-        operations,
-        schemas,
-    })
+    page(
+        shell.locale,
+        &ReferencePage {
+            shell,
+            description: text(&document["info"]["description"]),
+            operations,
+            schemas,
+        },
+    )
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

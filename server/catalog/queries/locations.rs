@@ -145,7 +145,7 @@ pub async fn ensure(
 }
 
 /// Marks a location as configured: nobody may delete it, and its next read is not skipped.
-pub async fn set_configured(db: &mut PgConnection, id: Uuid, next: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn set_configured(db: &PgPool, id: Uuid, next: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update catalog_location set configured = true, stale = true, next_read_at = $2 where id = $1",
         id,
@@ -319,21 +319,12 @@ pub async fn store_unchanged(
     Ok(())
 }
 
-/// Deletes a location and, with it, its entities, whose refs are returned.
-pub async fn delete(db: &mut PgConnection, id: Uuid) -> Result<Vec<String>, sqlx::Error> {
-    let refs = sqlx::query!(
-        "delete from catalog_entity where location_id = $1 returning entity_ref",
-        id
-    )
-    .fetch_all(&mut *db)
-    .await?
-    .into_iter()
-    .map(|row| row.entity_ref)
-    .collect();
+/// Deletes a location that holds no entities any more.
+pub async fn delete(db: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from catalog_location where id = $1", id)
         .execute(db)
         .await?;
-    Ok(refs)
+    Ok(())
 }
 
 /// Locations that wait for one of these refs are due now.

@@ -1,5 +1,13 @@
-//! All SQL of the catalog: `entities`, `locations`, and `search`, the one place where SQL is put together.
+//! All SQL of the catalog.
 
+mod conditions;
+pub mod counts;
 pub mod entities;
+pub mod facets;
+pub mod list;
 pub mod locations;
+pub mod polling;
+pub mod reads;
 pub mod search;
+pub mod stars;
+pub mod writes;

@@ -1,12 +1,15 @@
-//! The one place where SQL is put together: filters, full text, order and pages over entities. Every
-//! value is bound; the only text put in is written in this file.
+//! Pages of entities: filters, full text, order.
 
-use sqlx::{PgPool, Postgres, QueryBuilder};
-use uuid::Uuid;
+use std::collections::{HashMap, HashSet};
 
-use super::super::Entity;
+use sqlx::PgConnection;
+
 use super::super::filter::Filter;
-use super::entities::{Row, with_relations};
+pub use super::conditions::FullText;
+use super::conditions::{Builder, condition, is_always_there, text, value};
+use super::counts;
+use super::entities::{Row, list_documents};
+use super::reads::{Answer, Reads, version};
 
 /// What entities are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,14 +17,6 @@ pub struct Order {
     /// Lower case; `None` sorts by ref.
     pub field: Option<String>,
     pub descending: bool,
-}
-
-/// A substring of the values of some fields. `%` and `_` stand for any characters, as in Backstage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FullText {
-    pub term: String,
-    /// Lower case.
-    pub fields: Vec<String>,
 }
 
 /// A page of entities.
@@ -52,218 +47,251 @@ impl Query {
             offset: 0,
         }
     }
+
+    /// What the first order field says, where there is one.
+    fn sort_field(&self) -> Option<&str> {
+        self.order.first()?.field.as_deref()
+    }
+
+    fn has_indexed_text(&self) -> bool {
+        self.full_text.as_ref().is_some_and(FullText::is_indexed)
+    }
 }
 
-/// An entity and the value that it was sorted by.
+/// An entity's document and the value that it was sorted by.
 pub struct Found {
-    pub entity: Entity,
+    pub row: Row,
     pub value: Option<String>,
 }
 
+/// The parts of a document, each by itself: put together in SQL, they would be for every entity that is sorted.
 #[derive(sqlx::FromRow)]
-struct FoundRow {
-    id: Uuid,
+struct FoundParts {
     entity_ref: String,
-    body: serde_json::Value,
-    digest: String,
+    head: String,
+    etag: String,
+    tail: String,
+    relations: String,
     value: Option<String>,
 }
 
-type Builder = QueryBuilder<Postgres>;
+impl From<FoundParts> for Found {
+    fn from(parts: FoundParts) -> Self {
+        let mut document = parts.head;
+        document.reserve_exact(parts.etag.len() + parts.tail.len() + parts.relations.len() + 1);
+        for part in [&parts.etag, &parts.tail, &parts.relations, "}"] {
+            document.push_str(part);
+        }
+        Self {
+            row: Row {
+                entity_ref: parts.entity_ref,
+                document,
+            },
+            value: parts.value,
+        }
+    }
+}
 
-/// Entities of a page, in order.
-pub async fn page(db: &PgPool, query: &Query) -> Result<Vec<Found>, sqlx::Error> {
+/// Entities of a page, in order. `total` says how many match, where that is known.
+pub async fn page(
+    reads: &Reads,
+    db: &mut PgConnection,
+    query: &Query,
+    total: Option<i64>,
+) -> Result<Vec<Found>, sqlx::Error> {
+    if query.full_text.is_none() {
+        return select(db, query, true).await;
+    }
+    let question = format!("page {query:?}");
+    let version = version(db).await?;
+    if let Some(Answer::Places(places)) = reads.recall(version, &question)
+        && let Some(found) = at_places(db, &places).await?
+    {
+        return Ok(found);
+    }
+    let few = query.has_indexed_text() && is_few(db, query, total).await?;
+    let found = select(db, query, few).await?;
+    let place = |found: &Found| (found.row.entity_ref.clone(), found.value.clone());
+    reads.remember(version, question, Answer::Places(found.iter().map(place).collect()));
+    Ok(found)
+}
+
+/// Is a page found sooner by sorting those that match the text than by going through all in their order?
+async fn is_few(db: &mut PgConnection, query: &Query, total: Option<i64>) -> Result<bool, sqlx::Error> {
+    let (Some(matching), Some(limit)) = (total, query.limit) else {
+        return Ok(true);
+    };
+    let all = counts::total(db, &counts::counted(&query.filter).unwrap_or_default()).await?;
+    // So many are gone through until the page is full.
+    let gone_through = limit.saturating_mul(all) / matching.max(1);
+    Ok(matching <= gone_through)
+}
+
+/// The entities that were found before; `None` where one is gone.
+async fn at_places(
+    db: &mut PgConnection,
+    places: &[(String, Option<String>)],
+) -> Result<Option<Vec<Found>>, sqlx::Error> {
+    let refs: Vec<String> = places.iter().map(|place| place.0.clone()).collect();
+    let rows = list_documents(db, &refs).await?;
+    let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.entity_ref.clone(), row)).collect();
+    let found = places.iter().map(|(entity_ref, value)| {
+        Some(Found {
+            row: rows.remove(entity_ref)?,
+            value: value.clone(),
+        })
+    });
+    Ok(found.collect())
+}
+
+async fn select(db: &mut PgConnection, query: &Query, few: bool) -> Result<Vec<Found>, sqlx::Error> {
+    let mut sql = Builder::new("select e.entity_ref, e.head, e.etag, e.tail, e.relations, e.value ");
+    selection(&mut sql, query, few);
+    let parts: Vec<FoundParts> = sql.build_query_as().fetch_all(db).await?;
+    let mut found: Vec<Found> = parts.into_iter().map(Found::from).collect();
+    if query.backwards {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+/// Refs of all entities that match, in order.
+pub async fn list_refs(db: &mut PgConnection, query: &Query) -> Result<Vec<String>, sqlx::Error> {
+    let mut sql = Builder::new("select e.entity_ref ");
+    selection(&mut sql, query, true);
+    sql.build_query_scalar().fetch_all(db).await
+}
+
+/// `from … where … order by … limit …`. Where `few` match the text, the index finds them and they are sorted then.
+fn selection(sql: &mut Builder, query: &Query, few: bool) {
     let first = query.order.first();
-    let mut sql = Builder::new("select e.id, e.entity_ref, e.body, e.digest, e.value from (select e.*, ");
-    value(&mut sql, first.and_then(|order| order.field.as_deref()));
-    sql.push(" as value from catalog_entity e where ");
-    conditions(&mut sql, query);
+    let few = few && query.has_indexed_text();
+    sql.push("from (select e.*, ");
+    value(sql, query.sort_field());
+    sql.push(" as value from ");
+    matching(sql, query, few);
+    if few {
+        sql.push(" offset 0");
+    }
     sql.push(") e where true");
-    let sorted = first.is_some_and(|order| order.field.is_some());
-    if query.only_sortable && sorted {
+    let sorted = query.sort_field().is_some();
+    if query.only_sortable && !is_always_there(query.sort_field()) {
         sql.push(" and e.value is not null");
     }
     let descending = first.is_some_and(|order| order.descending);
     if let Some((from, from_ref)) = &query.from {
-        after(&mut sql, sorted, from.as_deref(), from_ref, descending, query.backwards);
+        match (from, is_always_there(query.sort_field())) {
+            (Some(from), true) if !descending => after_in_index(sql, from, from_ref, query.backwards),
+            _ => after(sql, sorted, from.as_deref(), from_ref, descending, query.backwards),
+        }
     }
     sql.push(" order by ");
     let direction = |descending: bool| if descending { " desc" } else { " asc" };
     for (index, order) in query.order.iter().enumerate() {
-        let Some(field) = &order.field else { continue };
+        let Some(field) = order.field.as_deref() else { continue };
         match index {
             0 => drop(sql.push("e.value")),
-            _ => value(&mut sql, Some(field)),
+            _ => value(sql, Some(field)),
         }
         sql.push(" collate \"C\"");
         sql.push(direction(order.descending != query.backwards));
-        sql.push(if query.backwards {
-            " nulls first, "
-        } else {
-            " nulls last, "
-        });
+        if !is_always_there(Some(field)) {
+            sql.push(if query.backwards { " nulls first" } else { " nulls last" });
+        }
+        sql.push(", ");
     }
     sql.push("e.entity_ref");
     // Without a field the direction is that of the ref; with one, equal values stay in the order of their refs.
     sql.push(direction((!sorted && descending) != query.backwards));
+    // A number in the text, not a parameter: the plan depends on it.
     if let Some(limit) = query.limit {
-        sql.push(" limit ").push_bind(limit);
+        sql.push(format!(" limit {limit}"));
     }
     if query.offset > 0 {
-        sql.push(" offset ").push_bind(query.offset);
+        sql.push(format!(" offset {}", query.offset));
     }
-    let mut rows: Vec<FoundRow> = sql.build_query_as().fetch_all(db).await?;
-    if query.backwards {
-        rows.reverse();
+}
+
+/// `catalog_entity e where …`. With `text_first` the index of texts finds what the filter then goes through.
+fn matching(sql: &mut Builder, query: &Query, text_first: bool) {
+    match &query.full_text {
+        None => {
+            sql.push("catalog_entity e where ");
+            condition(sql, &query.filter);
+        }
+        Some(wanted) if text_first => {
+            sql.push("(select e.* from catalog_entity e where ");
+            text(sql, wanted, true);
+            sql.push(" offset 0) e where ");
+            condition(sql, &query.filter);
+        }
+        Some(wanted) => {
+            sql.push("catalog_entity e where ");
+            condition(sql, &query.filter);
+            sql.push(" and ");
+            text(sql, wanted, false);
+        }
     }
-    let (values, rows): (Vec<_>, Vec<_>) = rows
-        .into_iter()
-        .map(|row| {
-            let entity = Row {
-                id: row.id,
-                entity_ref: row.entity_ref,
-                body: row.body,
-                digest: row.digest,
-            };
-            (row.value, entity)
-        })
-        .unzip();
-    let entities = with_relations(db, rows).await?;
-    Ok(std::iter::zip(entities, values)
-        .map(|(entity, value)| Found { entity, value })
-        .collect())
 }
 
 /// How many entities match, whatever the page.
-pub async fn count(db: &PgPool, query: &Query) -> Result<i64, sqlx::Error> {
-    let mut sql = Builder::new("select count(*) from catalog_entity e where ");
-    conditions(&mut sql, query);
-    if query.only_sortable
-        && let Some(field) = query.order.first().and_then(|order| order.field.as_ref())
+pub async fn total(reads: &Reads, db: &mut PgConnection, query: &Query) -> Result<i64, sqlx::Error> {
+    let all_are_sorted = !query.only_sortable || is_always_there(query.sort_field());
+    if query.full_text.is_none()
+        && all_are_sorted
+        && let Some(filter) = counts::counted(&query.filter)
     {
+        return counts::total(db, &filter).await;
+    }
+    let sorted_by = query.sort_field().filter(|_| !all_are_sorted);
+    let question = format!("total {:?} {:?} {sorted_by:?}", query.filter, query.full_text);
+    let version = version(db).await?;
+    if let Some(Answer::Total(total)) = reads.recall(version, &question) {
+        return Ok(total);
+    }
+    let mut sql = Builder::new("select count(*) from ");
+    matching(&mut sql, query, query.has_indexed_text());
+    if sorted_by.is_some() {
         sql.push(" and ");
-        value(&mut sql, Some(field));
+        value(&mut sql, sorted_by);
         sql.push(" is not null");
     }
-    sql.build_query_scalar().fetch_one(db).await
+    let total = sql.build_query_scalar().fetch_one(db).await?;
+    reads.remember(version, question, Answer::Total(total));
+    Ok(total)
 }
 
 /// Those of the refs whose entities match.
 pub async fn matching_refs(
-    db: &PgPool,
+    db: &mut PgConnection,
     filter: &Filter,
     refs: &[String],
-) -> Result<std::collections::HashSet<String>, sqlx::Error> {
+) -> Result<HashSet<String>, sqlx::Error> {
     let mut sql = Builder::new("select e.entity_ref from catalog_entity e where e.entity_ref = any(");
     sql.push_bind(refs.to_vec()).push(") and ");
     condition(&mut sql, filter);
     Ok(sql.build_query_scalar().fetch_all(db).await?.into_iter().collect())
 }
 
-/// Values of one key among the entities that match, with their counts, sorted by value.
-pub async fn facet(db: &PgPool, filter: &Filter, key: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let key = key.to_lowercase();
-    if let Some(kind) = key.strip_prefix("relations.") {
-        let mut sql = Builder::new(
-            "select r.target_ref, count(distinct e.id) from catalog_entity e join catalog_relation r
-            on r.source_ref = e.entity_ref and lower(r.type) = ",
-        );
-        sql.push_bind(kind.to_owned()).push(" where ");
-        condition(&mut sql, filter);
-        sql.push(" group by 1 order by 1");
-        return sql.build_query_as().fetch_all(db).await;
-    }
-    let mut sql = Builder::new("select substr(f, ");
-    sql.push_bind(length(&key) + 2)
-        .push("), count(distinct e.id) from catalog_entity e, unnest(e.originals) f where ");
-    condition(&mut sql, filter);
-    sql.push(" and e.facets @> array[").push_bind(key.clone());
-    sql.push("]::text[] and starts_with(f, ")
-        .push_bind(format!("{key}="))
-        .push(") group by 1 order by substr(min(f), ")
-        .push_bind(length(&key) + 2)
-        .push(") collate \"C\"");
-    sql.build_query_as().fetch_all(db).await
-}
-
-fn length(key: &str) -> i32 {
-    i32::try_from(key.chars().count()).unwrap_or(i32::MAX - 2)
-}
-
-fn conditions(sql: &mut Builder, query: &Query) {
-    condition(sql, &query.filter);
-    if let Some(text) = &query.full_text {
-        sql.push(" and (false");
-        for field in &text.fields {
-            let key: String = field
-                .chars()
-                .flat_map(|c| match c {
-                    '%' | '_' | '\\' => vec!['\\', c],
-                    other => vec![other],
-                })
-                .collect();
-            // A backslash at the end would escape nothing, which Postgres refuses.
-            let term = text.term.to_lowercase().replace('\\', "\\\\").replace('\0', "");
-            if let Some(kind) = field.strip_prefix("relations.") {
-                sql.push(
-                    " or exists (select from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ",
-                )
-                .push_bind(kind.replace('\0', ""))
-                .push(" and r.target_ref like ")
-                .push_bind(format!("%{term}%"))
-                .push(")");
-                continue;
-            }
-            sql.push(" or exists (select from unnest(e.facets) f where f like ")
-                .push_bind(format!("{key}=%{term}%"))
-                .push(")");
-        }
-        sql.push(")");
-    }
-}
-
-/// The value that entities are sorted by, `null` where they lack the field.
-fn value(sql: &mut Builder, field: Option<&str>) {
-    let column = match field {
-        None => Some("null::text"),
-        Some("metadata.name") => Some("e.name"),
-        Some("metadata.namespace") => Some("e.namespace"),
-        Some("metadata.uid") => Some("e.id::text"),
-        Some(field) if field.starts_with("relations.") => {
-            let kind = field.trim_start_matches("relations.").replace('\0', "");
-            sql.push("(select min(r.target_ref) from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ")
-                .push_bind(kind)
-                .push(")");
-            return;
-        }
-        Some("kind") => Some("e.kind"),
-        Some("spec.type") => Some("e.type"),
-        Some("spec.lifecycle") => Some("e.lifecycle"),
-        Some("portico.title") => Some("e.title"),
-        Some("portico.owner") => Some("e.owner"),
-        Some("portico.changed") => Some("to_char(e.changed_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"),
-        Some(_) => None,
-    };
-    match (column, field) {
-        (Some(column), _) => drop(sql.push(column)),
-        (None, Some(field)) => drop(
-            sql.push("(select min(substr(f, ")
-                .push_bind(length(field) + 2)
-                .push(") collate \"C\") from unnest(e.facets) f where starts_with(f, ")
-                .push_bind(format!("{field}="))
-                .push("))"),
-        ),
-        (None, None) => {}
-    }
+/// As [`after`], where no value is missing and both run in one direction: an index begins there.
+fn after_in_index(sql: &mut Builder, from: &str, from_ref: &str, backwards: bool) {
+    sql.push(" and (e.value collate \"C\", e.entity_ref) ")
+        .push(if backwards { "< (" } else { "> (" })
+        .push_bind(from.replace('\0', ""))
+        .push(", ")
+        .push_bind(from_ref.replace('\0', ""))
+        .push(")");
 }
 
 /// Places after `(value, ref)` in the order, missing values last; before it when `backwards`.
 fn after(sql: &mut Builder, sorted: bool, from: Option<&str>, from_ref: &str, descending: bool, backwards: bool) {
     let sign = |descending: bool| if descending != backwards { " < " } else { " > " };
+    let from = from.map(|from| from.replace('\0', ""));
+    let from_ref = from_ref.replace('\0', "");
     let reference = |sql: &mut Builder, descending: bool| {
         sql.push("e.entity_ref")
             .push(sign(descending))
-            .push_bind(from_ref.to_owned());
+            .push_bind(from_ref.clone());
     };
     sql.push(" and (");
     match (sorted, from) {
@@ -271,8 +299,8 @@ fn after(sql: &mut Builder, sorted: bool, from: Option<&str>, from_ref: &str, de
         (true, Some(from)) => {
             sql.push("e.value collate \"C\"")
                 .push(sign(descending))
-                .push_bind(from.to_owned());
-            sql.push(" or (e.value = ").push_bind(from.to_owned()).push(" and ");
+                .push_bind(from.clone());
+            sql.push(" or (e.value = ").push_bind(from).push(" and ");
             reference(sql, false);
             sql.push(")");
             if !backwards {
@@ -289,173 +317,4 @@ fn after(sql: &mut Builder, sorted: bool, from: Option<&str>, from_ref: &str, de
         }
     }
     sql.push(")");
-}
-
-fn condition(sql: &mut Builder, filter: &Filter) {
-    match filter {
-        Filter::All(all) => join(sql, all, " and ", "true"),
-        Filter::Any(any) => join(sql, any, " or ", "false"),
-        Filter::Not(inner) => {
-            sql.push("not ");
-            condition(sql, inner);
-        }
-        Filter::Exists(key) => {
-            sql.push("e.facets @> array[")
-                .push_bind(key.replace('\0', ""))
-                .push("]::text[]");
-        }
-        Filter::In(key, values) => {
-            // One value can use the index's exact form; several need any of them.
-            let elements: Vec<String> = values
-                .iter()
-                .map(|value| format!("{key}={value}").replace('\0', ""))
-                .collect();
-            sql.push("e.facets && ").push_bind(elements);
-        }
-        Filter::Prefix(key, prefix) if key.starts_with("relations.") => {
-            let kind = key.trim_start_matches("relations.").replace('\0', "");
-            sql.push("exists (select from catalog_relation r where r.source_ref = e.entity_ref and lower(r.type) = ")
-                .push_bind(kind)
-                .push(" and starts_with(r.target_ref, ")
-                .push_bind(prefix.replace('\0', ""))
-                .push("))");
-        }
-        Filter::Prefix(key, prefix) => {
-            sql.push("exists (select from unnest(e.facets) f where starts_with(f, ")
-                .push_bind(format!("{key}={prefix}").replace('\0', ""))
-                .push("))");
-        }
-        Filter::Relation(kind, targets) => {
-            sql.push("exists (select from catalog_relation r where r.source_ref = e.entity_ref");
-            if let Some(kind) = kind {
-                sql.push(" and lower(r.type) = ").push_bind(kind.replace('\0', ""));
-            }
-            if let Some(targets) = targets {
-                let targets: Vec<String> = targets.iter().map(|target| target.replace('\0', "")).collect();
-                sql.push(" and r.target_ref = any(").push_bind(targets).push(")");
-            }
-            sql.push(")");
-        }
-    }
-}
-
-fn join(sql: &mut Builder, parts: &[Filter], with: &'static str, empty: &'static str) {
-    sql.push("(");
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            sql.push(with);
-        }
-        condition(sql, part);
-    }
-    if parts.is_empty() {
-        sql.push(empty);
-    }
-    sql.push(")");
-}
-
-/// A page of the list: every word must stand in an entity's name, title, description, tags or owner. With
-/// the number of all that match.
-pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
-    let mut sql = Builder::new(
-        "select e.id, e.entity_ref, e.body, e.digest, e.changed_at, e.total from (
-            select e.*, count(*) over () as total, ",
-    );
-    let first = query.order.first();
-    value(&mut sql, first.and_then(|order| order.field.as_deref()));
-    sql.push(" as value from catalog_entity e where ");
-    condition(&mut sql, &query.filter);
-    contains(&mut sql, words);
-    sql.push(") e order by e.value collate \"C\"")
-        .push(match first.is_some_and(|order| order.descending) {
-            true => " desc nulls last",
-            false => " asc nulls last",
-        })
-        .push(", e.title collate \"C\", e.entity_ref limit ")
-        .push_bind(query.limit.unwrap_or(50))
-        .push(" offset ")
-        .push_bind(query.offset);
-    let rows: Vec<ListRecord> = sql.build_query_as().fetch_all(db).await?;
-    let total = match rows.first() {
-        Some(row) => row.total,
-        // Behind the last page there is no row to tell the number.
-        None if query.offset > 0 => {
-            let mut sql = Builder::new("select count(*) from catalog_entity e where ");
-            condition(&mut sql, &query.filter);
-            contains(&mut sql, words);
-            sql.build_query_scalar().fetch_one(db).await?
-        }
-        None => 0,
-    };
-    let rows = rows.into_iter().map(|row| ListRow {
-        changed_at: row.changed_at,
-        entity: Row {
-            id: row.id,
-            entity_ref: row.entity_ref,
-            body: row.body,
-            digest: row.digest,
-        }
-        .into_entity(Vec::new()),
-    });
-    Ok((rows.collect(), total))
-}
-
-fn contains(sql: &mut Builder, words: &[String]) {
-    for word in words {
-        let mut literal = String::new();
-        for letter in word.to_lowercase().chars().filter(|letter| *letter != '\0') {
-            if matches!(letter, '\\' | '%' | '_') {
-                literal.push('\\');
-            }
-            literal.push(letter);
-        }
-        sql.push(" and e.search like ").push_bind(format!("%{literal}%"));
-    }
-}
-
-/// A row of the list page; its entity comes without relations.
-pub struct ListRow {
-    pub entity: Entity,
-    pub changed_at: chrono::DateTime<chrono::Utc>,
-}
-
-#[derive(sqlx::FromRow)]
-struct ListRecord {
-    id: Uuid,
-    entity_ref: String,
-    body: serde_json::Value,
-    digest: String,
-    changed_at: chrono::DateTime<chrono::Utc>,
-    total: i64,
-}
-
-/// Columns that the list page counts by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
-    Kind,
-    Type,
-    Owner,
-    Lifecycle,
-}
-
-/// Values of a column among the entities that match, most frequent first.
-pub async fn column_counts(
-    db: &PgPool,
-    filter: &Filter,
-    words: &[String],
-    column: Column,
-    limit: i64,
-) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    let name = match column {
-        Column::Kind => "e.body ->> 'kind'",
-        Column::Type => "e.type",
-        Column::Owner => "e.owner",
-        Column::Lifecycle => "e.lifecycle",
-    };
-    let mut sql = Builder::new("select value, count(*) from (select ");
-    sql.push(name).push(" as value from catalog_entity e where ");
-    condition(&mut sql, filter);
-    contains(&mut sql, words);
-    sql.push(") e where value is not null group by value order by count(*) desc, value limit ")
-        .push_bind(limit);
-    sql.build_query_as().fetch_all(db).await
 }

@@ -5,8 +5,10 @@ use sha1::{Digest, Sha1};
 
 use super::super::envelope::FieldFault;
 use super::super::{CatalogError, EntityRef};
-use super::ReadEntity;
 use super::source::Reading;
+use super::{Body, ReadEntity};
+
+use crate::language::text;
 
 pub const ANNOTATION_LOCATION: &str = "backstage.io/managed-by-location";
 pub const ANNOTATION_ORIGIN: &str = "backstage.io/managed-by-origin-location";
@@ -15,12 +17,12 @@ const ANNOTATION_VIEW: &str = "backstage.io/view-url";
 const ANNOTATION_EDIT: &str = "backstage.io/edit-url";
 
 /// The entity that stands for a registered location: `location:default/generated-<sha1 of "type:target">`.
-pub fn location_entity(kind: &str, target: &str) -> ReadEntity {
+pub fn location_entity(kind: &str, target: &str) -> (EntityRef, Value) {
     let location = format!("{kind}:{target}");
     let name = format!("generated-{}", hex::encode(Sha1::digest(&location)));
-    ReadEntity {
-        entity_ref: EntityRef::new("location", "default", &name),
-        body: json!({
+    (
+        EntityRef::new("location", "default", &name),
+        json!({
             "apiVersion": "backstage.io/v1alpha1",
             "kind": "Location",
             "metadata": {
@@ -30,18 +32,21 @@ pub fn location_entity(kind: &str, target: &str) -> ReadEntity {
             },
             "spec": {"type": kind, "target": target},
         }),
-        relations: Vec::new(),
-        source: location,
-    }
+    )
 }
 
 /// The same with the annotations that every entity gets.
 pub fn annotated_location(reading: &Reading<'_>, kind: &str, target: &str) -> ReadEntity {
-    let mut own = location_entity(kind, target);
+    let (entity_ref, mut body) = location_entity(kind, target);
     for (key, text) in annotations(reading, kind, target, (kind, target)) {
-        own.body["metadata"]["annotations"][key] = Value::String(text);
+        body["metadata"]["annotations"][key] = Value::String(text);
     }
-    own
+    ReadEntity {
+        entity_ref,
+        body: Body::of(&body),
+        relations: Vec::new(),
+        source: format!("{kind}:{target}"),
+    }
 }
 
 /// Adds the annotations to an entity of the file `kind:target` below the location `root`; refuses
@@ -132,12 +137,17 @@ pub fn parse_location(text: &str) -> Result<(&str, &str), String> {
 /// The address of a location that somebody registers, without blanks around it.
 pub fn web_target(target: &str) -> Result<String, CatalogError> {
     let url = url::Url::parse(target.trim()).map_err(|error| {
-        CatalogError::Invalid(format!("\"{target}\" is not a complete address (https://…): {error}"))
+        CatalogError::Invalid(text!(
+            "\"{target}\" is not a complete address (https://…): {reason}",
+            target = target,
+            reason = error.to_string()
+        ))
     })?;
     match ["http", "https"].contains(&url.scheme()) {
         true => Ok(target.trim().to_owned()),
-        false => Err(CatalogError::Invalid(format!(
-            "\"{target}\" is not an http or https address; name the file by its address at the forge"
+        false => Err(CatalogError::Invalid(text!(
+            "\"{target}\" is not an http or https address; name the file by its address at the forge",
+            target = target
         ))),
     }
 }

@@ -1,19 +1,19 @@
 //! Files of repositories and of the server's disk. Each repository is read once a commit and read of a location.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use globset::GlobBuilder;
 use url::Url;
 
+use super::disk;
+use super::snapshots::{File, Key, MAX_TREE_BYTES, Snapshot, Snapshots};
 use crate::scm::{Forges, Located, Repository, Scm, ScmError, Source};
 
 /// A description file larger than this is refused.
 pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
-/// A repository larger than this is read file by file instead of as one tree.
-pub const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
 /// Text that substitutions bring in for one location, at most.
 const MAX_SUBSTITUTED_BYTES: usize = 64 * 1024 * 1024;
 
@@ -57,14 +57,14 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn lasting(message: impl Into<String>) -> Self {
+    pub fn lasting(message: impl Into<String>) -> Self {
         Self::Unreadable {
             message: message.into(),
             temporary: false,
         }
     }
 
-    fn of(error: &ScmError) -> Self {
+    pub fn of(error: &ScmError) -> Self {
         match error {
             // The repository or its branch is gone.
             ScmError::NotFound { .. } => Self::Missing(error.to_string()),
@@ -86,23 +86,12 @@ impl Failure {
     }
 }
 
-/// The files of one commit; `None` where the repository is too large to be read whole.
-struct Snapshot {
-    commit: String,
-    files: Option<HashMap<String, File>>,
-}
-
-enum File {
-    Content(Bytes),
-    Link(String),
-}
-
-type Key = (Repository, Option<String>);
-
 /// One read of a location: what was fetched is kept until its end.
 pub struct Reading<'a> {
     sources: &'a dyn Sources,
-    snapshots: HashMap<Key, Result<Arc<Snapshot>, Failure>>,
+    snapshots: &'a Snapshots,
+    /// Repositories that this read looked into.
+    looked_into: Vec<Key>,
     /// Folder that files on the server's disk must lie in; `None`: no such file may be read.
     root: Option<PathBuf>,
     substituted: usize,
@@ -110,11 +99,12 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// `file` is the target of a location of type file.
-    pub fn new(sources: &'a dyn Sources, file: Option<PathBuf>) -> Self {
+    pub fn new(sources: &'a dyn Sources, snapshots: &'a Snapshots, file: Option<PathBuf>) -> Self {
         Self {
             sources,
-            snapshots: HashMap::new(),
-            root: file.and_then(|file| fixed_folder(&file)),
+            snapshots,
+            looked_into: Vec::new(),
+            root: file.and_then(|file| disk::fixed_folder(&file)),
             substituted: 0,
         }
     }
@@ -143,7 +133,7 @@ impl<'a> Reading<'a> {
             }
             ("file", "file") => {
                 let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
-                Ok(plain(&folder.join(target)).to_string_lossy().into_owned())
+                Ok(disk::plain(&folder.join(target)).to_string_lossy().into_owned())
             }
             (_, "file") => Err(format!(
                 "the target \"{target}\" is a file of the server, which only the configuration may name"
@@ -156,7 +146,7 @@ impl<'a> Reading<'a> {
     pub async fn files(&mut self, kind: &str, target: &str) -> Result<Vec<(String, String)>, Failure> {
         match kind {
             "url" => self.url_files(target).await,
-            "file" => self.disk_files(target),
+            "file" => disk::files(self.root.as_deref(), target),
             other => Err(Failure::lasting(format!(
                 "locations of type \"{other}\" are not known; use url"
             ))),
@@ -245,12 +235,10 @@ impl<'a> Reading<'a> {
 
     async fn snapshot(&mut self, located: &Located) -> Result<Arc<Snapshot>, Failure> {
         let key = (located.source.repository.clone(), located.source.reference.clone());
-        if let Some(known) = self.snapshots.get(&key) {
-            return known.clone();
+        if !self.looked_into.contains(&key) {
+            self.looked_into.push(key);
         }
-        let fetched = fetch(located).await.map(Arc::new);
-        self.snapshots.insert(key, fetched.clone());
-        fetched
+        self.snapshots.of(located).await.map_err(|error| Failure::of(&error))
     }
 
     /// The text that a substitution names, relative to the file `kind:file`, from the same repository.
@@ -269,7 +257,7 @@ impl<'a> Reading<'a> {
                 text(bytes, &resolved)?
             }
             _ => {
-                let mut files = self.disk_files(&resolved)?;
+                let mut files = disk::files(self.root.as_deref(), &resolved)?;
                 match files.len() {
                     1 => files.remove(0).1,
                     many => return Err(Failure::lasting(format!("{resolved} names {many} files, not one"))),
@@ -285,96 +273,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Files of the server's disk: only inside the folder of the configured one.
-    fn disk_files(&self, target: &str) -> Result<Vec<(String, String)>, Failure> {
-        let Some(root) = &self.root else {
-            return Err(Failure::lasting(format!(
-                "{target} is a file of the server, which only the configuration may name"
-            )));
-        };
-        let root = root
-            .canonicalize()
-            .map_err(|error| Failure::lasting(format!("{} cannot be read: {error}", root.display())))?;
-        let mut found = Vec::new();
-        for path in expand(Path::new(target)).map_err(Failure::lasting)? {
-            let shown = path.display().to_string();
-            let real = path.canonicalize().map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Failure::Missing(format!("{shown} does not exist")),
-                _ => Failure::lasting(format!("{shown} cannot be read: {error}")),
-            })?;
-            if !real.starts_with(&root) {
-                return Err(Failure::lasting(format!(
-                    "{shown} lies outside of {}, the folder of the configured location",
-                    root.display()
-                )));
-            }
-            let unreadable = |error: std::io::Error| Failure::lasting(format!("{shown} cannot be read: {error}"));
-            let metadata = std::fs::metadata(&real).map_err(unreadable)?;
-            if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
-                return Err(Failure::lasting(format!(
-                    "{shown} is not a file of at most {MAX_FILE_BYTES} bytes"
-                )));
-            }
-            let bytes = std::fs::read(&real).map_err(unreadable)?;
-            found.push((shown.clone(), text(Bytes::from(bytes), &shown)?));
-        }
-        match found.is_empty() {
-            true => Err(Failure::Missing(format!("no file matches {target}"))),
-            false => Ok(found),
-        }
-    }
-
     /// Repositories that were looked into so far.
     pub fn checked(&self) -> Vec<Checked> {
-        self.snapshots
-            .iter()
-            .filter_map(|((repository, reference), snapshot)| {
-                let snapshot = snapshot.as_ref().ok()?;
-                Some(Checked {
-                    repository: repository.clone(),
-                    reference: reference.clone(),
-                    commit: snapshot.commit.clone(),
-                })
+        let taken = self.looked_into.iter().filter_map(|key| {
+            Some(Checked {
+                repository: key.0.clone(),
+                reference: key.1.clone(),
+                commit: self.snapshots.taken(key)?,
             })
-            .collect()
+        });
+        taken.collect()
     }
-}
-
-async fn fetch(located: &Located) -> Result<Snapshot, Failure> {
-    let repository = &located.source.repository;
-    let commit = head(&*located.forge, repository, located.source.reference.as_deref())
-        .await
-        .map_err(|error| Failure::of(&error))?;
-    let files = match located.forge.read_tree(repository, &commit, MAX_TREE_BYTES).await {
-        Ok(tree) => Some(
-            tree.files
-                .into_iter()
-                .map(|file| {
-                    let content = match file.link {
-                        Some(to) => File::Link(to),
-                        None => File::Content(file.content),
-                    };
-                    (file.path, content)
-                })
-                .collect(),
-        ),
-        Err(ScmError::TooLarge { .. }) => None,
-        Err(error) => return Err(Failure::of(&error)),
-    };
-    Ok(Snapshot { commit, files })
-}
-
-/// The commit that a reference stands for now; `None` is the default branch.
-pub async fn head(forge: &dyn Scm, repository: &Repository, reference: Option<&str>) -> Result<String, ScmError> {
-    let default;
-    let reference = match reference {
-        Some(reference) => reference,
-        None => {
-            default = forge.repository(repository).await?.default_branch;
-            &default
-        }
-    };
-    Ok(forge.commit(repository, reference).await?.id)
 }
 
 fn missing(target: &str, commit: &str) -> Failure {
@@ -385,63 +294,6 @@ fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
 
-fn text(bytes: Bytes, name: &str) -> Result<String, Failure> {
+pub fn text(bytes: Bytes, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes.into()).map_err(|_| Failure::lasting(format!("{name} is not UTF-8 text")))
-}
-
-/// The path without `.` and `..`, as far as names alone tell.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
-            other => plain.push(other),
-        }
-    }
-    plain
-}
-
-/// The deepest folder of a path that holds no pattern.
-fn fixed_folder(path: &Path) -> Option<PathBuf> {
-    let fixed: PathBuf = path
-        .components()
-        .take_while(|part| !matches!(part, Component::Normal(name) if name.to_string_lossy().contains('*')))
-        .collect();
-    match fixed == path {
-        true => path.parent().map(Path::to_path_buf),
-        false => Some(fixed),
-    }
-}
-
-/// Paths that a pattern names, sorted; a path without a pattern is itself.
-fn expand(target: &Path) -> Result<Vec<PathBuf>, String> {
-    let text = target.to_string_lossy();
-    if !text.contains('*') {
-        return Ok(vec![target.to_path_buf()]);
-    }
-    let matcher = GlobBuilder::new(&text)
-        .literal_separator(true)
-        .build()
-        .map_err(|error| format!("{text} is not a pattern: {error}"))?
-        .compile_matcher();
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = fixed_folder(target).into_iter().collect();
-    while let Some(folder) = folders.pop() {
-        let entries =
-            std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
-        for entry in entries.flatten() {
-            let path = entry.path();
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => folders.push(path),
-                Ok(kind) if kind.is_file() && matcher.is_match(&path) => found.push(path),
-                _ => {}
-            }
-            if found.len() + folders.len() > 100_000 {
-                return Err(format!("{text} matches too many files"));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -1,8 +1,9 @@
-//! `$text`, `$yaml`, `$json`: the content of a file beside the description, put in its place.
+//! `$text`, `$yaml`, `$json`, `$openapi`, `$asyncapi`: the content of a file beside the description, put in its place.
 
 use serde_json::Value;
 
 use super::super::yaml;
+use super::bundle;
 use super::source::Reading;
 
 /// How the content is put in.
@@ -11,13 +12,15 @@ enum Form {
     Text,
     Yaml,
     Json,
+    /// With all that it refers to, as text.
+    Bundle,
 }
 
 impl Form {
     fn of(key: &str) -> Option<Self> {
         match key {
-            // References inside API definitions are left as they are.
-            "$text" | "$openapi" | "$asyncapi" => Some(Self::Text),
+            "$text" => Some(Self::Text),
+            "$openapi" | "$asyncapi" => Some(Self::Bundle),
             "$yaml" => Some(Self::Yaml),
             "$json" => Some(Self::Json),
             _ => None,
@@ -59,6 +62,13 @@ pub async fn apply(reading: &mut Reading<'_>, kind: &str, file: &str, document: 
         })?;
         let value = match form {
             Form::Text => Value::String(text),
+            Form::Bundle => {
+                let told = |(message, temporary)| (path.clone(), format!("{key}: {message}"), temporary);
+                let name = reading
+                    .resolve(kind, file, kind, &target)
+                    .map_err(|message| told((message, false)))?;
+                Value::String(bundle::bundle(reading, kind, &name, &text).await.map_err(told)?)
+            }
             Form::Json => serde_json::from_str(&text)
                 .map_err(|error| (path.clone(), format!("{key}: {target} is not JSON: {error}"), false))?,
             Form::Yaml => {

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 
 use crate::catalog::Sources;
 use crate::scm::{
     Commit, CommitStatus, Located, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree,
-    TreeFile,
+    TreeFile, Watched,
 };
 
 type Files = BTreeMap<String, String>;
@@ -20,6 +20,8 @@ struct Content {
     /// Files of `owner/name`, and how often they were changed.
     repositories: BTreeMap<String, (usize, Files)>,
     down: bool,
+    /// Asks to come back after so many seconds.
+    slow: Option<u64>,
     /// Commit statuses: repository, failed, description.
     statuses: Vec<(String, bool, String)>,
 }
@@ -29,6 +31,8 @@ struct Content {
 pub struct MemoryForge {
     content: Arc<Mutex<Content>>,
     pub trees_read: Arc<AtomicUsize>,
+    /// Questions of any kind.
+    pub asked: Arc<AtomicUsize>,
 }
 
 impl MemoryForge {
@@ -61,6 +65,15 @@ impl MemoryForge {
         self.content.lock().unwrap().down = down;
     }
 
+    pub fn set_slow(&self, seconds: Option<u64>) {
+        self.content.lock().unwrap().slow = seconds;
+    }
+
+    /// Questions since this was asked last.
+    pub fn questions(&self) -> usize {
+        self.asked.swap(0, Ordering::SeqCst)
+    }
+
     pub fn repository(name: &str) -> Repository {
         let (owner, name) = name.split_once('/').unwrap();
         Repository {
@@ -71,8 +84,29 @@ impl MemoryForge {
     }
 
     fn look(&self, repository: &Repository) -> Result<(String, Files), ScmError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.state_of(repository)
+    }
+
+    fn info(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError> {
+        let commits = i64::from_str_radix(&self.state_of(repository)?.0, 16).unwrap();
+        Ok(RepositoryInfo {
+            repository: repository.clone(),
+            default_branch: "main".to_owned(),
+            empty: false,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH + TimeDelta::seconds(commits),
+            may_administer: true,
+        })
+    }
+
+    fn state_of(&self, repository: &Repository) -> Result<(String, Files), ScmError> {
         let host = "forge.test".to_owned();
         let content = self.content.lock().unwrap();
+        if let Some(seconds) = content.slow {
+            let retry_after = Some(std::time::Duration::from_secs(seconds));
+            return Err(ScmError::RateLimited { host, retry_after });
+        }
         if content.down {
             return Err(ScmError::Unavailable {
                 host,
@@ -145,28 +179,24 @@ impl Scm for MemoryForge {
         format!("{}/commit/{commit}", self.repository_url(repository))
     }
 
+    fn base(&self) -> &str {
+        "https://forge.test"
+    }
+
     fn account(&self) -> &str {
         "tester"
     }
 
     async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError> {
-        self.look(repository)?;
-        Ok(RepositoryInfo {
-            repository: repository.clone(),
-            default_branch: "main".to_owned(),
-            empty: false,
-            created_at: DateTime::UNIX_EPOCH,
-            may_administer: true,
-        })
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.info(repository)
     }
 
     async fn list_repositories(&self, owner: &str) -> Result<Vec<RepositoryInfo>, ScmError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let names: Vec<String> = self.content.lock().unwrap().repositories.keys().cloned().collect();
-        let mut found = Vec::new();
-        for name in names.iter().filter(|name| name.starts_with(&format!("{owner}/"))) {
-            found.push(self.repository(&Self::repository(name)).await?);
-        }
-        Ok(found)
+        let own = names.iter().filter(|name| name.starts_with(&format!("{owner}/")));
+        own.map(|name| self.info(&Self::repository(name))).collect()
     }
 
     async fn has_file(&self, source: &Source) -> Result<bool, ScmError> {
@@ -216,7 +246,7 @@ impl Scm for MemoryForge {
         unreachable!("the catalog pushes nothing")
     }
 
-    async fn ensure_webhook(&self, _: &Repository, _: &str, _: &str) -> Result<(), ScmError> {
+    async fn ensure_webhook(&self, _: &Watched, _: &str, _: &str) -> Result<(), ScmError> {
         unreachable!("the catalog registers no webhooks")
     }
 }

@@ -7,21 +7,22 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::auth::Caller;
+use crate::language::{Locale, Text};
 use crate::web::testing;
 
-struct Client {
-    catalog: Catalog,
-    caller: Option<Caller>,
+pub struct Client {
+    pub catalog: Catalog,
+    pub caller: Option<Caller>,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: axum::http::HeaderMap,
-    text: String,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: axum::http::HeaderMap,
+    pub text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
     }
 
@@ -36,7 +37,7 @@ impl Answer {
 }
 
 impl Client {
-    async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
         let router = router(self.catalog.clone(), vec![Arc::new(Card)], vec![Arc::new(NameLength)]);
         let router = testing::frame(self.caller.clone()).around(axum::Router::new(), router);
         let request = Request::builder()
@@ -55,15 +56,15 @@ impl Client {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "application/json", String::new()).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, "application/json", body.to_string()).await
     }
 
-    async fn form(&self, path: &str, body: &str) -> Answer {
+    pub(super) async fn form(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, "application/x-www-form-urlencoded", body.to_owned())
             .await
     }
@@ -73,19 +74,20 @@ struct Card;
 
 #[async_trait::async_trait]
 impl EntityCard for Card {
-    async fn render(&self, entity: &Entity, _: &web::Shell) -> Option<String> {
-        (entity.name() == "alpha").then(|| "<section>A card</section>".to_owned())
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let owner = shown.owner.map_or("nobody", |owner| &owner.label);
+        (shown.entity.name() == "alpha").then(|| format!("<section>A card of {owner}</section>"))
     }
 }
 
 struct NameLength;
 
 impl ListColumn for NameLength {
-    fn title(&self) -> &'static str {
-        "Length"
+    fn title(&self) -> Text {
+        "Length".into()
     }
 
-    fn cell(&self, entity: &Entity) -> Option<String> {
+    fn cell(&self, entity: &Entity, _: Locale) -> Option<String> {
         Some(format!("<b>{}</b>", entity.name().len()))
     }
 
@@ -128,7 +130,7 @@ metadata: {name: db, namespace: data}
 spec: {type: database, owner: guests}
 "#;
 
-async fn filled(db: &PgPool) -> (Client, MemoryForge) {
+pub(super) async fn filled(db: &PgPool) -> (Client, MemoryForge) {
     let forge = MemoryForge::default();
     forge.write(
         "team/all",
@@ -658,7 +660,7 @@ async fn the_entity_page_tells_all_and_runs_nothing(db: PgPool) {
     assert_eq!(page.status, 200, "{}", page.text);
     for expected in [
         "<h1>Zulu</h1>",
-        "<section>A card</section>",
+        "<section>A card of guests</section>",
         "href=\"https://forge.test/team/all/src/branch/main/entities.yaml\"",
         "/_edit/main/entities.yaml",
         "Handbook",
@@ -704,7 +706,7 @@ async fn locations_are_managed_on_pages(db: PgPool) {
     let list = client.get("/catalog/locations").await;
     assert_eq!(list.status, 200, "{}", list.text);
     assert!(
-        list.text.contains("1 problem<") && list.text.contains("registered by user:default/user1"),
+        list.text.contains("1 problem<") && list.text.contains("Registered by user:default/user1"),
         "{}",
         list.text
     );

@@ -359,7 +359,7 @@ async fn substitutions_bring_in_files_beside(db: PgPool) {
         );
         let error = catalog.register("a", &url("a/bad", "c.yaml")).await.unwrap_err();
         assert!(
-            matches!(&error, CatalogError::Invalid(text) if text.contains("line 9")),
+            matches!(&error, CatalogError::Invalid(text) if text.to_string().contains("line 9")),
             "{target}: {error}"
         );
     }
@@ -454,6 +454,44 @@ async fn hostile_files_are_refused_and_store_nothing(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn names_and_kinds_that_differ_in_case_are_one_entity(db: PgPool) {
+    let forge = MemoryForge::default();
+    forge.write(
+        "a/demo",
+        "c.yaml",
+        &[component("Demo", ""), component("demo", ""), component("other", "")].join("---\n"),
+    );
+    forge.write("b/demo", "c.yaml", &component("DEMO", ""));
+    let catalog = catalog(&db, &forge);
+    let first = catalog.register("a", &url("a/demo", "c.yaml")).await.unwrap();
+    assert_eq!(
+        refs(&catalog).await,
+        ["component:default/demo", "component:default/other"]
+    );
+    assert!(
+        first.problems[0].message.contains("described a second time"),
+        "{}",
+        first.problems[0]
+    );
+    let second = catalog.register("b", &url("b/demo", "c.yaml")).await.unwrap();
+    assert!(
+        second.problems[0].message.contains("exists already"),
+        "{}",
+        second.problems[0]
+    );
+    assert_eq!(
+        find_name(&catalog, "component:default/DEMO").await,
+        "Demo",
+        "the first keeps it, as it is written"
+    );
+}
+
+async fn find_name(catalog: &Catalog, reference: &str) -> String {
+    let reference = EntityRef::parse(reference, None, None).unwrap();
+    catalog.find(&reference).await.unwrap().unwrap().name().to_owned()
+}
+
+#[sqlx::test]
 async fn ten_thousand_documents_are_stored(db: PgPool) {
     let forge = MemoryForge::default();
     let many: Vec<String> = (0..10_000).map(|n| component(&format!("c{n}"), "")).collect();
@@ -531,6 +569,10 @@ async fn configured_locations_follow_the_configuration(db: PgPool) {
         Err(CatalogError::Forbidden(_))
     ));
     let fewer = with(vec![configured("url", url("a/demo", "c.yaml"))]);
-    fewer.sync_configured().await.unwrap();
+    let known = fewer.sync_configured().await.unwrap();
+    assert!(
+        known.len() == 1 && known[0].1,
+        "a later start need not wait for what was read: {known:?}"
+    );
     assert_eq!(refs(&fewer).await, ["component:default/demo"]);
 }

@@ -1,43 +1,23 @@
-//! What becomes of entities: sources that disappear and come back, names that two want, what is found and told.
+//! What becomes of entities: sources that disappear and come back, names that two want, what is told.
 
-use std::sync::Mutex;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::*;
 
-/// A clock that the test moves.
-#[derive(Clone)]
-struct Hand(Arc<Mutex<DateTime<Utc>>>);
-
-impl Hand {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Clock::system().now())))
-    }
-
-    fn clock(&self) -> Clock {
-        let now = self.0.clone();
-        Clock::from_fn(move || *now.lock().unwrap())
-    }
-
-    fn pass(&self, time: TimeDelta) {
-        *self.0.lock().unwrap() += time;
-    }
-}
-
-async fn find(catalog: &Catalog, reference: &str) -> Option<Entity> {
+pub async fn find(catalog: &Catalog, reference: &str) -> Option<Entity> {
     let reference = EntityRef::parse(reference, None, None).unwrap();
     catalog.find(&reference).await.unwrap()
 }
 
 async fn matching(catalog: &Catalog, key: &str, value: &str) -> Vec<String> {
     let query = queries::search::Query::of(Filter::key_value(key, value));
-    let found = queries::search::page(catalog.db(), &query).await.unwrap();
-    found
-        .into_iter()
-        .map(|found| found.entity.entity_ref().to_string())
-        .collect()
+    let mut reader = catalog.reads().reader().await.unwrap();
+    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
+        .await
+        .unwrap();
+    reader.keep();
+    found.into_iter().map(|found| found.row.entity_ref).collect()
 }
 
 #[sqlx::test]
@@ -49,7 +29,7 @@ async fn an_entity_whose_file_disappears_stays_marked_then_goes_and_keeps_its_ui
         forge.write("a/demo", "two.yaml", &component("two", ""));
     };
     files();
-    let hand = Hand::new();
+    let hand = Hand::at_the_present();
     let catalog = catalog_with(&db, &forge, hand.clock(), config());
     let id = catalog
         .register("a", &url("a/demo", "c.yaml"))
@@ -110,7 +90,7 @@ async fn an_unchanged_repository_loses_its_orphans_when_the_grace_period_ends(db
     let forge = MemoryForge::default();
     forge.write("a/demo", "c.yaml", &location("all", &["./one.yaml"]));
     forge.write("a/demo", "one.yaml", &component("one", ""));
-    let hand = Hand::new();
+    let hand = Hand::at_the_present();
     let catalog = catalog_with(&db, &forge, hand.clock(), config());
     let id = catalog
         .register("a", &url("a/demo", "c.yaml"))
@@ -212,90 +192,6 @@ async fn both_locations_tell_of_a_name_that_they_share(db: PgPool) {
     );
     assert!(catalog.rivals(second).await.unwrap().is_empty());
     assert_eq!(catalog.location(second).await.unwrap().problems.len(), 1);
-}
-
-#[sqlx::test]
-async fn repositories_of_an_owner_are_found_by_scan_and_by_push(db: PgPool) {
-    let forge = MemoryForge::default();
-    forge.write("team/one", "catalog-info.yaml", &component("one", ""));
-    forge.write("team/two", "README.md", "none yet");
-    forge.write("other/three", "catalog-info.yaml", &component("three", ""));
-    let discovery = Discovery {
-        id: "main".to_owned(),
-        host: "forge.test".to_owned(),
-        organization: "team".to_owned(),
-        branch: None,
-        catalog_path: "catalog-info.yaml".to_owned(),
-        frequency: std::time::Duration::from_secs(60),
-    };
-    let hand = Hand::new();
-    let with = |discoveries| {
-        let config = CatalogConfig {
-            discoveries,
-            ..config()
-        };
-        catalog_with(&db, &forge, hand.clock(), config)
-    };
-    let catalog = with(vec![discovery.clone()]);
-    let scanned = catalog.discover(&discovery).await.unwrap();
-    assert_eq!(
-        scanned,
-        Scanned {
-            repositories: 2,
-            locations: 1
-        }
-    );
-    assert_eq!(refs(&catalog).await, ["component:default/one"]);
-    let location = &catalog.locations().await.unwrap()[0];
-    assert_eq!(location.discovered_by.as_deref(), Some("gitea:main"));
-    let admin = crate::web::testing::user("boss", &["admin"]);
-    assert!(catalog.may_delete(&admin, location).is_err(), "it would come back");
-
-    forge.write("team/two", "catalog-info.yaml", &component("two", ""));
-    catalog
-        .refresh_repository(&MemoryForge::repository("team/two"))
-        .await
-        .unwrap();
-    assert_eq!(refs(&catalog).await, ["component:default/one", "component:default/two"]);
-    catalog
-        .refresh_repository(&MemoryForge::repository("other/three"))
-        .await
-        .unwrap();
-    assert_eq!(catalog.locations().await.unwrap().len(), 2);
-
-    // A forge that is away takes nothing away.
-    forge.set_down(true);
-    assert!(catalog.discover(&discovery).await.is_err());
-    forge.set_down(false);
-    assert_eq!(refs(&catalog).await.len(), 2);
-    // A repository that is gone: its entity stays for a while, then it and the location go.
-    forge.remove_repository("team/one");
-    catalog.discover(&discovery).await.unwrap();
-    let one = catalog
-        .locations()
-        .await
-        .unwrap()
-        .iter()
-        .find(|one| one.target.contains("/one/"))
-        .unwrap()
-        .id;
-    catalog.read_location(one, false).await.unwrap();
-    assert_eq!(
-        find(&catalog, "component:default/one")
-            .await
-            .unwrap()
-            .annotation(ORPHAN),
-        Some("true")
-    );
-    hand.pass(TimeDelta::hours(25));
-    catalog.read_location(one, false).await.unwrap();
-    catalog.discover(&discovery).await.unwrap();
-    assert_eq!(refs(&catalog).await, ["component:default/two"]);
-    assert_eq!(catalog.locations().await.unwrap().len(), 1);
-
-    // Without the provider its locations go too.
-    with(Vec::new()).sync_configured().await.unwrap();
-    assert!(refs(&catalog).await.is_empty());
 }
 
 fn person(name: &str, groups: &[&str]) -> Person {

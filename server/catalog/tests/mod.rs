@@ -1,17 +1,45 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
+mod answers;
+mod bundle;
+mod described;
+mod discovery;
 pub mod forge;
 mod http;
 mod ingestion;
+mod kept;
 mod lifecycle;
 mod model;
+mod polling;
+mod recorded;
+mod stars;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use super::*;
 use forge::MemoryForge;
+
+/// A clock that the test moves.
+#[derive(Clone)]
+pub struct Hand(Arc<Mutex<DateTime<Utc>>>);
+
+impl Hand {
+    pub fn at_the_present() -> Self {
+        Self(Arc::new(Mutex::new(Clock::system().now())))
+    }
+
+    pub fn clock(&self) -> Clock {
+        let now = self.0.clone();
+        Clock::from_fn(move || *now.lock().unwrap())
+    }
+
+    pub fn pass(&self, time: TimeDelta) {
+        *self.0.lock().unwrap() += time;
+    }
+}
 
 /// A catalog in which locations may define every kind.
 pub fn catalog(db: &PgPool, forge: &MemoryForge) -> Catalog {
@@ -64,10 +92,14 @@ fn location(name: &str, targets: &[&str]) -> String {
 
 async fn refs(catalog: &Catalog) -> Vec<String> {
     let query = queries::search::Query::of(Filter::everything());
-    let found = queries::search::page(catalog.db(), &query).await.unwrap();
+    let mut reader = catalog.reads().reader().await.unwrap();
+    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
+        .await
+        .unwrap();
+    reader.keep();
     found
         .into_iter()
-        .map(|found| found.entity.entity_ref().to_string())
+        .map(|found| found.row.entity_ref)
         .filter(|reference| !reference.contains("/generated-"))
         .collect()
 }

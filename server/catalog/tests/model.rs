@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::catalog::read;
+use crate::catalog::{EntityRef, read};
 
 const VERDICTS: &str = include_str!("../../../tests/conformance/model.json");
 
@@ -41,4 +41,19 @@ fn entities_get_the_verdict_of_the_published_validators() {
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn refs_are_read_as_the_published_parser_reads_them() {
+    let verdicts: Value = serde_json::from_str(VERDICTS).unwrap();
+    let refs = verdicts["refs"].as_array().unwrap();
+    assert!(refs.len() > 100, "{} refs", refs.len());
+    for expected in refs {
+        let text = expected["text"].as_str().unwrap();
+        let (kind, namespace) = (expected["defaultKind"].as_str(), expected["defaultNamespace"].as_str());
+        let ours = EntityRef::parse(text, kind, namespace)
+            .ok()
+            .map(|found| found.to_string());
+        assert_eq!(ours.as_deref(), expected["ref"].as_str(), "{expected}");
+    }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{ActionError, AnyAction, Context, Example, InputProblem};
+use super::{ActionError, AnyAction, Context, Example, InputProblem, Unchecked};
 use crate::scaffolder::Outside;
 
 /// An action under another id.
@@ -35,7 +35,7 @@ impl AnyAction for Alias {
         self.1.run(cx, input).await
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         self.1.precheck(outside, input).await
     }
 }

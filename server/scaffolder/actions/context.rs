@@ -63,6 +63,14 @@ impl Context {
         !self.journal.lost.is_cancelled()
     }
 
+    /// The step's id, with the iteration where it has several: tells apart what different runs of an action make.
+    pub fn step_key(&self) -> String {
+        match &self.iteration {
+            Some(iteration) => format!("{}[{iteration}]", self.step_id),
+            None => self.step_id.clone(),
+        }
+    }
+
     fn key(&self, key: &str) -> String {
         match &self.iteration {
             Some(iteration) => format!("{key}#{iteration}"),

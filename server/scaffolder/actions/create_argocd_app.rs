@@ -2,8 +2,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Action, ActionError, Context, Example, InputProblem, NoOutput};
+use super::{Action, ActionError, Context, Example, InputProblem, NoOutput, Unchecked};
 use crate::gitops::{NewApplication, name_problem};
+use crate::language::text;
 use crate::scaffolder::Outside;
 use crate::scaffolder::model::EffectKind;
 
@@ -48,10 +49,6 @@ impl Action for CreateArgocdApp {
                 input.app_name
             )));
         }
-        let step = match &cx.iteration {
-            Some(iteration) => format!("{}[{iteration}]", cx.step_id),
-            None => cx.step_id.clone(),
-        };
         let new = NewApplication {
             instance: input.argo_instance,
             app_name: input.app_name,
@@ -61,7 +58,7 @@ impl Action for CreateArgocdApp {
             path: input.path,
             label_value: input.label_value,
             task: cx.task_id.to_string(),
-            step,
+            step: cx.step_key(),
         };
         cx.log(format!("Creating the Application {} on {}", new.app_name, new.instance));
         cx.log(format!("  project    {}", new.project));
@@ -78,28 +75,38 @@ impl Action for CreateArgocdApp {
         Ok(NoOutput {})
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let problem = |message| {
-            vec![InputProblem {
+            Ok(vec![InputProblem {
                 key: "appName",
                 message,
-            }]
+            }])
         };
         if let Some(reason) = name_problem(name) {
-            return problem(format!("Kubernetes would refuse the name \"{name}\". {reason}"));
+            return problem(text!(
+                "Kubernetes would refuse the name \"{name}\". {reason}",
+                name = name,
+                reason = reason
+            ));
         }
         match outside
             .gitops
             .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
             .await
         {
-            Ok(true) => problem(format!(
-                "The name is taken: there is an Application {name} in Argo CD already. Choose another."
+            Ok(true) => problem(text!(
+                "The name is taken: there is an Application {name} in Argo CD already. Choose another.",
+                name = name
             )),
-            _ => Vec::new(),
+            Ok(false) => Ok(Vec::new()),
+            Err(error) => Err(Unchecked(text!(
+                "Nobody knows yet whether the Application {name} can be created: {reason}",
+                name = name,
+                reason = error.to_string()
+            ))),
         }
     }
 }

@@ -29,7 +29,7 @@ mod files;
 mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
-mod publish_gitea;
+mod gitea;
 mod roadie;
 mod skeleton;
 #[cfg(test)]
@@ -42,6 +42,7 @@ use alias::Alias;
 pub use context::{Context, Intent};
 pub use error::ActionError;
 
+use crate::language::Text;
 use crate::scaffolder::Outside;
 
 /// An example of an action's use, shown on the actions page.
@@ -61,8 +62,12 @@ pub struct NoOutput {}
 pub struct InputProblem {
     /// Key of the action's input that it is about.
     pub key: &'static str,
-    pub message: String,
+    pub message: Text,
 }
+
+/// A system that would know whether something fails could not be asked: what is open, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked(pub Text);
 
 /// What a step can do.
 #[async_trait::async_trait]
@@ -80,9 +85,9 @@ pub trait Action: Send + Sync + 'static {
     async fn run(&self, cx: &Context, input: Self::Input) -> Result<Self::Output, ActionError>;
 
     /// What would fail, told from the part of the input that is known (an object; keys that depend on other
-    /// steps are missing). Changes nothing; a system that cannot be asked is no problem here.
-    async fn precheck(&self, _outside: &Outside, _input: &Value) -> Vec<InputProblem> {
-        Vec::new()
+    /// steps are missing). Changes nothing; a system that cannot be asked stands in nobody's way.
+    async fn precheck(&self, _outside: &Outside, _input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+        Ok(Vec::new())
     }
 }
 
@@ -97,7 +102,7 @@ pub trait AnyAction: Send + Sync {
     /// JSON Schemas of input and output.
     fn schemas(&self) -> (Value, Value);
     async fn run(&self, cx: &Context, input: Value) -> Result<Value, ActionError>;
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem>;
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked>;
 }
 
 #[async_trait::async_trait]
@@ -129,7 +134,7 @@ impl<A: Action> AnyAction for A {
         serde_json::to_value(output).map_err(|error| ActionError::Failed(format!("its output cannot be kept: {error}")))
     }
 
-    async fn precheck(&self, outside: &Outside, input: &Value) -> Vec<InputProblem> {
+    async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
         Action::precheck(self, outside, input).await
     }
 }
@@ -201,7 +206,13 @@ pub fn shipped() -> Registry {
         Arc::new(fs_delete::FsDelete),
         Arc::new(fs_readdir::FsReaddir),
         Arc::new(fs_rename::FsRename),
-        Arc::new(publish_gitea::PublishGitea),
+        Arc::new(gitea::CreateIssue),
+        Arc::new(gitea::EnsureWebhook),
+        Arc::new(gitea::PublishGitea),
+        Arc::new(gitea::PublishPullRequest),
+        Arc::new(gitea::SetSecret),
+        Arc::new(gitea::SetVariable),
+        Arc::new(gitea::UpdateRepository),
         Arc::new(roadie::AppendFile),
         Arc::new(roadie::Jsonata),
         Arc::new(roadie::JsonataJson),

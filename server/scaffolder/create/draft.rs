@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::gallery::path;
 use crate::catalog::{Entity, EntityRef};
+use crate::language::{Text, text};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::forms::{Control, Page, Pairs, Parsed, parse_form, validate_page};
 use crate::scaffolder::template::Template;
@@ -18,9 +19,9 @@ pub struct Head {
     pub path: String,
     pub title: String,
     pub description: String,
-    pub create_label: String,
-    pub review_label: String,
-    pub back_label: String,
+    pub create_label: Text,
+    pub review_label: Text,
+    pub back_label: Text,
 }
 
 /// A template and how its form is filled in so far.
@@ -53,17 +54,17 @@ impl Draft {
     }
 
     pub fn head(&self) -> Head {
-        let label = |key: &str, default: &str| {
+        let label = |key: &str, default: Text| {
             let labels = &self.entity.body["spec"]["presentation"]["buttonLabels"];
-            labels[key].as_str().unwrap_or(default).to_owned()
+            labels[key].as_str().map_or(default, Text::from)
         };
         Head {
             path: path(&self.entity.entity_ref()),
             title: self.entity.title().to_owned(),
             description: self.entity.description().unwrap_or_default().to_owned(),
-            create_label: label("createButtonText", "Create"),
-            review_label: label("reviewButtonText", "Review"),
-            back_label: label("backButtonText", "Back"),
+            create_label: label("createButtonText", text!("Create")),
+            review_label: label("reviewButtonText", text!("Review")),
+            back_label: label("backButtonText", text!("Back")),
         }
     }
 

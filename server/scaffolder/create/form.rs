@@ -1,4 +1,4 @@
-//! A template's form: its pages, the review, and the start of the task.
+//! A template's form: its pages, what is wrong with them, and the start of the task.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::draft::{Draft, Head, number, own};
-use super::gallery::path;
 use super::makes::{Made, makes};
-use super::view::{Answer, Line, answers, element_id, lines, sent};
+use super::review::{Checked, prechecked, show_review};
+use super::view::{Line, element_id, lines, sent, summary};
 use crate::auth::Caller;
-use crate::catalog::EntityRef;
 use crate::ids::new_id;
+use crate::language::{Text, filters, text};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::forms::{Control, Page, Pairs, parse_form, to_pairs};
-use crate::scaffolder::operations::{Problem, StartError};
+use crate::scaffolder::operations::StartError;
+use crate::scaffolder::precheck::Problem;
 use crate::web::{Error, FieldError, Form, Query, RestoredForm, Shell, SignedIn, page};
 
 #[derive(askama::Template)]
@@ -27,40 +28,21 @@ struct FormPage {
     head: Head,
     number: usize,
     count: usize,
-    title: String,
+    title: Text,
     description: String,
     lines: Vec<Line>,
     /// Problems for the summary: where they lead, and what they say.
-    summary: Vec<(String, String)>,
+    summary: Vec<(String, Text)>,
     carried: Pairs,
     makes: Vec<Made>,
     conditional: bool,
 }
 
 #[derive(askama::Template)]
-#[template(path = "scaffolder/review.html")]
-struct ReviewPage {
-    shell: Shell,
-    head: Head,
-    sections: Vec<(String, Vec<Answer>)>,
-    /// Names and labels of the secrets that are asked here.
-    secrets: Vec<(String, String)>,
-    summary: Vec<(String, String)>,
-    carried: Pairs,
-    makes: Vec<Made>,
-    /// Page that "Back" leads to.
-    last: usize,
-    count: usize,
-    /// Id that the task will have, so that a form sent twice starts one.
-    task: Uuid,
-    steps: usize,
-}
-
-#[derive(askama::Template)]
 #[template(path = "scaffolder/_field_error.html")]
 struct FieldErrorFragment {
     id: String,
-    error: String,
+    error: Text,
 }
 
 type Place = Path<(String, String)>;
@@ -81,13 +63,20 @@ pub async fn show(
     }
     let mut draft = Draft::open(&scaffolder, &place, Pairs::new()).await?;
     if let Some(given) = query.get("formData") {
-        let values: Value = serde_json::from_str(given)
-            .map_err(|error| Error::invalid("formData", format!("The answers in the address are not JSON: {error}")))?;
+        let values: Value = serde_json::from_str(given).map_err(|error| {
+            Error::invalid(
+                "formData",
+                text!(
+                    "The answers in the address are not JSON: {reason}",
+                    reason = error.to_string()
+                ),
+            )
+        })?;
         draft.pairs = to_pairs(&values, &draft.template.parameters);
         draft.parsed = parse_form(&draft.pairs, &draft.template.parameters);
     }
     if draft.template.parameters.is_empty() {
-        return show_review(&scaffolder, shell, &draft, &[], StatusCode::OK);
+        return show_review(&scaffolder, shell, &draft, prechecked(&scaffolder, &draft).await);
     }
     show_page(&scaffolder, shell, &caller, &draft, 0, &[], StatusCode::OK).await
 }
@@ -113,9 +102,11 @@ pub async fn go_on(
     }
     let at = at.min(count.saturating_sub(1));
     let mut problems = draft.problems(at);
+    let mut unchecked = Vec::new();
     if problems.is_empty() {
         let found = scaffolder.precheck(&draft.entity, draft.values()).await;
-        problems = field_errors(found);
+        problems = field_errors(found.problems);
+        unchecked = found.unchecked;
         // What concerns later pages, or nothing that was asked, is told at the review.
         problems.retain(|problem| draft.page_of(&problem.field).is_some_and(|page| page <= at));
     }
@@ -138,7 +129,7 @@ pub async fn go_on(
     if at + 1 < count {
         return show_page(&scaffolder, shell, &caller, &draft, at + 1, &[], StatusCode::OK).await;
     }
-    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
+    show_review(&scaffolder, shell, &draft, Checked { problems, unchecked })
 }
 
 /// An answer of this page has brought up fields that the page did not have when it was sent.
@@ -148,22 +139,6 @@ fn has_new_questions(draft: &Draft, at: usize) -> bool {
     };
     let shown: Vec<&str> = shown.split(' ').collect();
     page.conditional && page.fields().any(|field| !shown.contains(&field.path.as_str()))
-}
-
-/// After a login in the middle of the creation, or a reload: the review where the answers are known, else the form.
-pub async fn back_to_review(
-    State(scaffolder): State<Scaffolder>,
-    shell: Shell,
-    SignedIn(_): SignedIn,
-    Path(place): Place,
-    RestoredForm(restored): RestoredForm,
-) -> Result<Response, Error> {
-    let Some(pairs) = restored else {
-        let template_ref = EntityRef::new("template", &place.0, &place.1);
-        return Ok(Redirect::to(&path(&template_ref)).into_response());
-    };
-    let draft = Draft::open(&scaffolder, &place, pairs).await?;
-    show_review(&scaffolder, shell, &draft, &[], StatusCode::OK)
 }
 
 /// Starts the task.
@@ -204,7 +179,13 @@ pub async fn create(
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             match page {
                 Some(at) => show_page(&scaffolder, shell, &caller, &draft, at, &problems, status).await,
-                None => show_review(&scaffolder, shell, &draft, &problems, status),
+                None => {
+                    let checked = Checked {
+                        problems,
+                        ..Checked::default()
+                    };
+                    show_review(&scaffolder, shell, &draft, checked)
+                }
             }
         }
         Err(error) => Err(error.into()),
@@ -214,6 +195,7 @@ pub async fn create(
 /// What is wrong with one field (`_field`), told while it is typed: the line under it.
 pub async fn check(
     State(scaffolder): State<Scaffolder>,
+    shell: Shell,
     SignedIn(_): SignedIn,
     Path(place): Place,
     Form(pairs): Form<Pairs>,
@@ -228,22 +210,25 @@ pub async fn check(
     };
     problems.retain(|problem| problem.field == field);
     if problems.is_empty() && !is_empty {
-        problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await);
+        problems = field_errors(scaffolder.precheck(&draft.entity, draft.values()).await.problems);
         problems.retain(|problem| problem.field == field);
     }
-    page(&FieldErrorFragment {
-        id: element_id(&field),
-        error: problems
-            .into_iter()
-            .next()
-            .map(|problem| problem.message)
-            .unwrap_or_default(),
-    })
+    page(
+        shell.locale,
+        &FieldErrorFragment {
+            id: element_id(&field),
+            error: problems
+                .into_iter()
+                .next()
+                .map(|problem| problem.message)
+                .unwrap_or_default(),
+        },
+    )
 }
 
 /// One a field: several steps may object to the same answer, and the shortest of them says it most plainly.
 fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
-    problems.sort_by_key(|problem| problem.message.len());
+    problems.sort_by_key(|problem| problem.message.to_string().len());
     let mut errors: Vec<FieldError> = Vec::new();
     for problem in problems {
         let field = problem.field.unwrap_or_default();
@@ -255,24 +240,6 @@ fn field_errors(mut problems: Vec<Problem>) -> Vec<FieldError> {
         }
     }
     errors
-}
-
-/// The summary above a form: each problem leads to its field, where the page has it.
-fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, String)> {
-    problems
-        .iter()
-        .map(|problem| {
-            let field = page.and_then(|page| page.fields().find(|field| field.path == problem.field));
-            match field {
-                Some(field) => (
-                    format!("#{}", element_id(&problem.field)),
-                    format!("{}: {}", field.label, problem.message),
-                ),
-                None if problem.field.is_empty() => (String::new(), problem.message.clone()),
-                None => (String::new(), format!("{}: {}", problem.field, problem.message)),
-            }
-        })
-        .collect()
 }
 
 async fn show_page(
@@ -287,7 +254,11 @@ async fn show_page(
     let count = draft.template.parameters.len();
     let at = at.min(count.saturating_sub(1));
     let Some(current) = draft.page(at) else {
-        return show_review(scaffolder, shell, draft, problems, status);
+        let checked = Checked {
+            problems: problems.to_vec(),
+            ..Checked::default()
+        };
+        return show_review(scaffolder, shell, draft, checked);
     };
     let entities = entities(scaffolder, caller, &current).await?;
     let mut carried = draft.carried(Some(&current));
@@ -296,19 +267,22 @@ async fn show_page(
         let fields: Vec<&str> = current.fields().map(|field| field.path.as_str()).collect();
         carried.push(("_fields".to_owned(), fields.join(" ")));
     }
-    let response = page(&FormPage {
-        shell,
-        head: draft.head(),
-        number: at + 1,
-        count,
-        title: current.title.clone(),
-        description: current.description.clone().unwrap_or_default(),
-        lines: lines(&current, &sent(&draft.pairs), problems, &entities),
-        summary: summary(Some(&current), problems),
-        carried,
-        makes: makes(&draft.template.steps, draft.values()),
-        conditional: current.conditional,
-    })?;
+    let response = page(
+        shell.locale,
+        &FormPage {
+            shell,
+            head: draft.head(),
+            number: at + 1,
+            count,
+            title: current.title.clone(),
+            description: current.description.clone().unwrap_or_default(),
+            lines: lines(&current, &sent(&draft.pairs), problems, &entities),
+            summary: summary(Some(&current), problems),
+            carried,
+            makes: makes(&draft.template.steps, draft.values()),
+            conditional: current.conditional,
+        },
+    )?;
     Ok((status, response).into_response())
 }
 
@@ -341,41 +315,4 @@ async fn entities(
         offered.insert(kinds.clone(), refs);
     }
     Ok(offered)
-}
-
-fn show_review(
-    scaffolder: &Scaffolder,
-    shell: Shell,
-    draft: &Draft,
-    problems: &[FieldError],
-    status: StatusCode,
-) -> Result<Response, Error> {
-    let count = draft.template.parameters.len();
-    let pages: Vec<Page> = (0..count).filter_map(|at| draft.page(at)).collect();
-    let secrets = pages
-        .iter()
-        .flat_map(Page::fields)
-        .filter(|field| field.control == Control::Secret)
-        .map(|field| (field.path.clone(), field.label.clone()))
-        .collect();
-    let task = own(&draft.pairs, "_task")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| new_id(scaffolder.clock()));
-    let response = page(&ReviewPage {
-        shell,
-        head: draft.head(),
-        sections: pages
-            .iter()
-            .map(|page| (page.title.clone(), answers(page, draft.values())))
-            .collect(),
-        secrets,
-        summary: summary(None, problems),
-        carried: draft.carried(None),
-        makes: makes(&draft.template.steps, draft.values()),
-        last: count.saturating_sub(1),
-        count,
-        task,
-        steps: draft.template.steps.len(),
-    })?;
-    Ok((status, response).into_response())
 }

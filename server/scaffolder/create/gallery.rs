@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use crate::catalog::{Entity, EntityRef};
+use crate::language::{Text, counted, filters, text};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::template::Template;
 use crate::web::{Error, Query, Shell, SignedIn, page};
@@ -31,14 +32,14 @@ struct Card {
     kind: String,
     tags: Vec<(String, String)>,
     /// `5 fields · 4 steps`
-    facts: String,
+    facts: Text,
     /// Why it cannot be run.
     broken: Option<String>,
 }
 
 struct Tab {
     href: String,
-    label: String,
+    label: Text,
     count: usize,
     current: bool,
 }
@@ -86,13 +87,13 @@ pub async fn list(
     let count = |kind: &str| found.iter().filter(|entity| entity.spec("type") == Some(kind)).count();
     let mut tabs = vec![Tab {
         href: address(&filters.q, "", &filters.tag),
-        label: "All".to_owned(),
+        label: text!("All"),
         count: found.len(),
         current: filters.kind.is_empty(),
     }];
     tabs.extend(kinds.iter().map(|kind| Tab {
         href: address(&filters.q, kind, &filters.tag),
-        label: (*kind).to_owned(),
+        label: (*kind).into(),
         count: count(kind),
         current: filters.kind == *kind,
     }));
@@ -102,15 +103,18 @@ pub async fn list(
         .map(|entity| card(entity, &filters))
         .collect();
     cards.sort_by_key(|card| card.title.to_lowercase());
-    page(&GalleryPage {
-        shell,
-        cards,
-        total: entities.len(),
-        tabs,
-        search: filters.q,
-        kind: filters.kind,
-        tag: filters.tag,
-    })
+    page(
+        shell.locale,
+        &GalleryPage {
+            shell,
+            cards,
+            total: entities.len(),
+            tabs,
+            search: filters.q,
+            kind: filters.kind,
+            tag: filters.tag,
+        },
+    )
 }
 
 fn tags(entity: &Entity) -> impl Iterator<Item = &str> {
@@ -142,13 +146,15 @@ fn card(entity: &Entity, filters: &Filters) -> Card {
                 .iter()
                 .map(|page| page["properties"].as_object().map_or(0, serde_json::Map::len))
                 .sum();
-            format!(
-                "{} · {}",
-                counted(fields, "field"),
-                counted(template.steps.len(), "step")
-            )
+            Text::Joined {
+                parts: vec![
+                    counted!(fields, "{count} field", "{count} fields"),
+                    counted!(template.steps.len(), "{count} step", "{count} steps"),
+                ],
+                separator: " · ",
+            }
         }
-        Err(_) => String::new(),
+        Err(_) => Text::default(),
     };
     Card {
         path: path(&entity.entity_ref()),
@@ -162,10 +168,6 @@ fn card(entity: &Entity, filters: &Filters) -> Card {
         facts,
         broken: template.err(),
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The owner's name, with its kind where it is no group.

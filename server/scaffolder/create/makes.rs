@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::language::{Text, text};
 use crate::scaffolder::expressions::{Options, render_value};
 use crate::scaffolder::model::Step;
 
@@ -9,10 +10,10 @@ use crate::scaffolder::model::Step;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Made {
     pub icon: &'static str,
-    pub label: &'static str,
+    pub label: Text,
     /// Empty while it depends on answers that are missing.
     pub name: String,
-    pub detail: String,
+    pub detail: Text,
 }
 
 /// Reads the steps that create something outside.
@@ -20,48 +21,48 @@ pub fn makes(steps: &[Step], values: &Value) -> Vec<Made> {
     let context = json!({"parameters": values});
     let mut made = Vec::new();
     for step in steps {
-        let text = |key: &str| -> String {
-            let Some(input) = step.input.as_ref().and_then(|input| input.get(key)) else {
+        let input = |key: &str| -> String {
+            let Some(given) = step.input.as_ref().and_then(|input| input.get(key)) else {
                 return String::new();
             };
-            match render_value(input, &context, &Options::default()) {
+            match render_value(given, &context, &Options::default()) {
                 Ok(Some(Value::String(text))) if !text.contains("${{") => text,
                 _ => String::new(),
             }
         };
         match step.action.as_str() {
             "publish:gitea" | "publish:github" | "publish:gitlab" | "github:repo:create" => {
-                let url = text("repoUrl");
-                let branch = text("defaultBranch");
+                let url = input("repoUrl");
+                let branch = input("defaultBranch");
                 made.push(Made {
                     icon: "repo",
-                    label: "Repository",
+                    label: text!("Repository"),
                     detail: if branch.is_empty() {
-                        String::new()
+                        Text::default()
                     } else {
-                        format!("one commit on {branch}")
+                        text!("one commit on {branch}", branch = branch)
                     },
                     name: repository(&url),
                 });
             }
             "cnoe:create-argocd-app" => {
-                let path = text("path");
+                let path = input("path");
                 made.push(Made {
                     icon: "deploy",
-                    label: "Argo CD application",
-                    name: text("appName"),
+                    label: text!("Argo CD application"),
+                    name: input("appName"),
                     detail: if path.is_empty() {
-                        String::new()
+                        Text::default()
                     } else {
-                        format!("syncs {path} by itself")
+                        text!("syncs {path} by itself", path = path)
                     },
                 });
             }
             "catalog:register" => made.push(Made {
                 icon: "component",
-                label: "Catalog entry",
+                label: text!("Catalog entry"),
                 name: values["name"].as_str().unwrap_or_default().to_owned(),
-                detail: format!("from {}", file(&text("catalogInfoPath"))),
+                detail: text!("from {file}", file = file(&input("catalogInfoPath"))),
             }),
             _ => {}
         }

@@ -1,10 +1,12 @@
 //! `/create`: the golden paths, and the way from a form over its review to a task. Everything works without a
 //! script: each step is a form that carries the answers of the others in hidden fields.
 
+mod actions;
 mod draft;
 mod form;
 mod gallery;
 mod makes;
+mod review;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -18,6 +20,7 @@ use super::Scaffolder;
 pub fn routes() -> Router<Scaffolder> {
     Router::new()
         .route("/create", get(gallery::list))
+        .route("/create/actions", get(actions::list))
         .route(
             "/create/templates/{namespace}/{name}",
             get(form::show).post(form::go_on),
@@ -28,6 +31,6 @@ pub fn routes() -> Router<Scaffolder> {
         )
         .route(
             "/create/templates/{namespace}/{name}/create",
-            get(form::back_to_review).post(form::create),
+            get(review::back_to_review).post(form::create),
         )
 }

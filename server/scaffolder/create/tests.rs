@@ -194,7 +194,7 @@ async fn a_form_leads_to_one_task_however_often_it_is_sent(db: PgPool) {
     let (action, pairs) = second.form(&[("public", "true"), ("config.region", "eu")]);
     let review = browser.post(&action, &pairs).await;
     assert_eq!(review.texts("form h2"), Vec::<String>::new());
-    assert_eq!(review.texts("dd"), ["demo", "2", "******", "Yes", "eu"]);
+    assert_eq!(review.texts("main dd"), ["demo", "2", "******", "Yes", "eu"]);
     assert!(tasks(&db).await.is_empty());
 
     let (action, pairs) = review.form(&[]);
@@ -297,5 +297,27 @@ async fn answers_bring_up_further_questions(db: PgPool) {
 
     let (action, pairs) = refreshed.form(&[("kind", "public"), ("host", "a.test")]);
     let review = browser.post(&action, &pairs).await;
-    assert_eq!(review.texts("dd"), ["public", "a.test"]);
+    assert_eq!(review.texts("main dd"), ["public", "a.test"]);
+}
+
+#[sqlx::test]
+async fn every_action_is_on_its_page(db: PgPool) {
+    let (browser, scaffolder) = browser(&db).await;
+    assert!(browser.get("/create").await.text.contains("href=\"/create/actions\""));
+    let page = browser.get("/create/actions").await;
+    let ids: Vec<String> = scaffolder
+        .actions()
+        .iter()
+        .map(|action| action.id().to_owned())
+        .collect();
+    assert_eq!(page.texts("main section h2"), ids);
+    let places: Vec<String> = page.texts("main nav[aria-label=Actions] a");
+    assert_eq!(places, ids);
+    assert!(page.text.contains("copyWithoutTemplating") && page.text.contains("action: fetch:template"));
+    // Expressions of examples are shown as they are written.
+    assert!(
+        page.texts("main pre")
+            .iter()
+            .any(|example| example.contains("${{ parameters.name }}"))
+    );
 }

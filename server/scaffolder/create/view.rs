@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::language::{Text, text};
 use crate::scaffolder::forms::{Control, Field, Page, Row};
 use crate::web::FieldError;
 
@@ -21,12 +22,14 @@ pub struct FieldView {
     /// Unique on the page.
     pub id: String,
     pub label: String,
-    pub help: String,
+    pub help: Text,
+    /// The help is Markdown.
+    pub markdown: bool,
     pub placeholder: String,
     pub required: bool,
     pub autofocus: bool,
     pub readonly: bool,
-    pub error: String,
+    pub error: Text,
     /// `input`, `area`, `select`, `radio`, `checkboxes`, `switch`, `entity`, `repository`, `hidden`.
     pub kind: &'static str,
     pub input_type: &'static str,
@@ -51,7 +54,7 @@ pub struct FieldView {
 
 pub struct ChoiceView {
     pub value: String,
-    pub label: String,
+    pub label: Text,
     pub chosen: bool,
 }
 
@@ -111,6 +114,20 @@ fn written(value: &Value) -> String {
     }
 }
 
+/// What the author says of the field, and how it is filled in.
+fn help(field: &Field) -> Text {
+    let how = match field.control {
+        Control::Lines => Some(text!("One a line.")),
+        Control::Document => Some(text!("As YAML or JSON.")),
+        _ => None,
+    };
+    let authors = [&field.description, &field.help].into_iter().flatten();
+    Text::Joined {
+        parts: authors.map(|text| text.as_str().into()).chain(how).collect(),
+        separator: " ",
+    }
+}
+
 pub fn view(
     field: &Field,
     page: &Page,
@@ -129,12 +146,8 @@ pub fn view(
         name: field.path.clone(),
         id: element_id(&field.path),
         label: field.label.clone(),
-        help: [&field.description, &field.help]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" "),
+        help: help(field),
+        markdown: field.markdown,
         placeholder: field.placeholder.clone().unwrap_or_default(),
         required: field.required,
         autofocus: field.autofocus,
@@ -169,11 +182,9 @@ pub fn view(
         Control::Area { rows } => (view.kind, view.rows) = ("area", *rows),
         Control::Lines => {
             (view.kind, view.rows) = ("area", 4);
-            view.help = format!("{} One a line.", view.help).trim().to_owned();
         }
         Control::Document => {
             (view.kind, view.rows, view.mono) = ("area", 6, true);
-            view.help = format!("{} As YAML or JSON.", view.help).trim().to_owned();
         }
         Control::Switch => {
             view.kind = "switch";
@@ -242,10 +253,31 @@ fn repository(url: &str) -> (String, String, String) {
     (host.to_owned(), part("owner"), part("repo"))
 }
 
+/// The summary above a form: each problem leads to its field, where the page has it.
+pub fn summary(page: Option<&Page>, problems: &[FieldError]) -> Vec<(String, Text)> {
+    problems
+        .iter()
+        .map(|problem| {
+            let field = page.and_then(|page| page.fields().find(|field| field.path == problem.field));
+            match field {
+                Some(field) => (
+                    format!("#{}", element_id(&problem.field)),
+                    Text::about(field.label.as_str(), problem.message.clone()),
+                ),
+                None if problem.field.is_empty() => (String::new(), problem.message.clone()),
+                None => (
+                    String::new(),
+                    Text::about(problem.field.as_str(), problem.message.clone()),
+                ),
+            }
+        })
+        .collect()
+}
+
 /// An answer on the review page.
 pub struct Answer {
     pub label: String,
-    pub value: String,
+    pub value: Text,
 }
 
 /// The answers of a page, in order; passwords and secrets are masked, hidden and unwanted ones left out.
@@ -259,16 +291,20 @@ pub fn answers(page: &Page, values: &Value) -> Vec<Answer> {
                     .iter()
                     .find(|choice| choice.value == *value)
                     .map(|choice| choice.label.clone()),
-                (Control::Switch, value) => {
-                    Some(if value == Some(&Value::Bool(true)) { "Yes" } else { "No" }.to_owned())
-                }
+                (Control::Switch, value) => Some(if value == Some(&Value::Bool(true)) {
+                    text!("Yes")
+                } else {
+                    text!("No")
+                }),
                 _ => None,
             };
             Answer {
                 label: field.label.clone(),
                 value: match value {
-                    Some(_) if field.is_masked() => "******".to_owned(),
-                    _ => chosen.or_else(|| value.map(written)).unwrap_or_default(),
+                    Some(_) if field.is_masked() => "******".into(),
+                    _ => chosen
+                        .or_else(|| value.map(|value| written(value).into()))
+                        .unwrap_or_default(),
                 },
             }
         })

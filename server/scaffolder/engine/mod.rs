@@ -3,6 +3,7 @@
 
 mod journal;
 mod redaction;
+mod rehearsal;
 pub mod rendering;
 mod run;
 mod step;
@@ -11,6 +12,7 @@ mod workspace;
 
 pub use journal::{Journal, is_temporary};
 pub use redaction::Redactor;
+pub use rehearsal::{REHEARSALS_AT_ONCE, Rehearsal, RehearsalError, Rehearsed, RehearsedFile, rehearse};
 #[cfg(test)]
 pub use run::run_task as run_claimed;
 pub use worker::run_worker;

@@ -12,6 +12,8 @@ use super::{Journal, Redactor, Workspace, WorkspaceError, step};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, TaskSpec, TaskStatus};
 use crate::scaffolder::queries::{self, Claimed, End, NewEvent, StepWrite, Write, WriteError};
+use crate::scm::TreeFile;
+use crate::telemetry;
 
 /// A task in the hands of this process.
 pub(super) struct Run {
@@ -26,6 +28,8 @@ pub(super) struct Run {
     pub outputs: Map<String, Value>,
     /// Why the task fails, once a step has failed.
     pub failure: Option<Failure>,
+    /// Set in a dry run: the files beside the template. Nothing is changed or stored then.
+    pub rehearsal: Option<Arc<Vec<TreeFile>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,10 +53,13 @@ pub async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: Cancellati
     ));
     let done = CancellationToken::new();
     let _companions = Companions::start(&scaffolder, &journal, owner, id, &done);
-    let run = go(scaffolder.clone(), claimed, journal.clone(), secrets);
+    let run = telemetry::metered(go(scaffolder.clone(), claimed, journal.clone(), secrets));
     tokio::select! {
-        result = run => match result {
-            Ok(()) => {}
+        (result, spent) = run => match result {
+            Ok(()) => {
+                let (milliseconds, own) = spent.milliseconds();
+                tracing::info!(task = %id, milliseconds, own, "task ended");
+            }
             Err(WriteError::LeaseLost) => tracing::info!(task = %id, "the task is not ours any more"),
             Err(error) => {
                 // The database refuses what we write: without an end the task would be tried for ever.
@@ -154,6 +161,7 @@ async fn go(
         stored,
         outputs: Map::new(),
         failure: None,
+        rehearsal: None,
     };
     for record in &records {
         run.step(record).await?;
@@ -161,7 +169,7 @@ async fn go(
     run.end().await
 }
 
-async fn open_workspace(scaffolder: &Scaffolder, claimed: &Claimed) -> Result<Workspace, WorkspaceError> {
+pub(super) async fn open_workspace(scaffolder: &Scaffolder, claimed: &Claimed) -> Result<Workspace, WorkspaceError> {
     let settings = scaffolder.settings().clone();
     let archive = claimed.workspace.clone();
     tokio::task::spawn_blocking(move || {
@@ -177,7 +185,7 @@ impl Run {
     }
 
     /// One step: skipped where it is finished already.
-    async fn step(&mut self, record: &StepRecord) -> Result<(), WriteError> {
+    pub async fn step(&mut self, record: &StepRecord) -> Result<(), WriteError> {
         match record.status {
             StepStatus::Completed => {
                 let output = record.output.clone().unwrap_or_else(|| json!({}));
@@ -193,7 +201,13 @@ impl Run {
                 self.failure.get_or_insert(Failure { name: "Error", message });
                 Ok(())
             }
-            StepStatus::Waiting | StepStatus::Processing => step::run_step(self, record).await,
+            StepStatus::Waiting | StepStatus::Processing => {
+                let (result, spent) = telemetry::metered(step::run_step(self, record)).await;
+                let (milliseconds, own) = spent.milliseconds();
+                let (task, step, action) = (self.claimed.id, &record.id, &record.action);
+                tracing::info!(%task, %step, %action, milliseconds, own, "step ended");
+                result
+            }
         }
     }
 
@@ -279,10 +293,11 @@ impl Run {
 
     /// The archive of the workspace, where it is not the one that is stored.
     async fn pack(&self) -> Result<Option<([u8; 32], Vec<u8>)>, WorkspaceError> {
-        let (workspace, stored) = (self.workspace.clone(), self.stored);
+        let (workspace, stored, kept) = (self.workspace.clone(), self.stored, self.rehearsal.is_none());
         tokio::task::spawn_blocking(move || {
+            // Also tells of a workspace that is too large.
             let now = workspace.fingerprint()?;
-            if stored == Some(now) {
+            if stored == Some(now) || !kept {
                 Ok(None)
             } else {
                 Ok(Some((now, workspace.archive()?)))
@@ -296,21 +311,10 @@ impl Run {
         if let Some(failure) = &self.failure {
             return self.journal.write(end_failed(&self.journal, failure)).await;
         }
-        let rules = Rules::new(self.spec(), false, &self.scaffolder.settings().integrations);
-        let rendered = rendering::render(&self.spec().output, &self.context(None, None), rules);
-        let output = match rendered {
-            Ok(output) => self
-                .journal
-                .clean_value(&rendering::drop_unwanted(output.unwrap_or(json!({})))),
-            Err(error) => {
-                let failure = Failure {
-                    name: "InputError",
-                    message: format!("the template's output: {error}"),
-                };
-                return self.journal.write(end_failed(&self.journal, &failure)).await;
-            }
+        let output = match self.render_output() {
+            Ok(output) => output,
+            Err(failure) => return self.journal.write(end_failed(&self.journal, &failure)).await,
         };
-        let output = if output.is_null() { json!({}) } else { output };
         let event = NewEvent {
             kind: EventKind::Completion,
             body: json!({"message": "Run completed with status: completed", "output": output}),
@@ -326,6 +330,23 @@ impl Run {
             ..Write::default()
         };
         self.journal.write(write).await
+    }
+}
+
+impl Run {
+    /// The task's output, without secrets and without the links and texts that nobody wants.
+    pub fn render_output(&self) -> Result<Value, Failure> {
+        let rules = Rules::new(self.spec(), false, &self.scaffolder.settings().integrations);
+        let rendered =
+            rendering::render(&self.spec().output, &self.context(None, None), rules).map_err(|error| Failure {
+                name: "InputError",
+                message: format!("the template's output: {error}"),
+            })?;
+        let output = rendering::drop_unwanted(rendered.unwrap_or(json!({})));
+        Ok(match self.journal.clean_value(&output) {
+            Value::Null => json!({}),
+            output => output,
+        })
     }
 }
 

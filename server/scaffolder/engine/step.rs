@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Journal;
 use super::redaction::stand_ins;
+use super::rehearsal;
 use super::rendering::{self, Rules};
 use super::run::{Failure, Run, is_final};
 use crate::scaffolder::actions::{ActionError, Context};
@@ -25,6 +26,10 @@ enum Outcome {
     Done {
         output: Value,
         digest: String,
+    },
+    /// In a dry run: its action would change something elsewhere. The output is an example.
+    Rehearsed {
+        output: Value,
     },
 }
 
@@ -69,6 +74,11 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
     let write = match result {
         Ok(Outcome::Unwanted) => {
             let message = format!("Skipping step {} because its if condition was false", step.id);
+            return skip(run, &step, position, &message).await;
+        }
+        Ok(Outcome::Rehearsed { output }) => {
+            run.outputs.insert(step.id.clone(), json!({"output": output}));
+            let message = format!("Skipping because {} does not support dry-run", step.action);
             return skip(run, &step, position, &message).await;
         }
         Ok(Outcome::Done { output, digest }) => {
@@ -181,6 +191,7 @@ async fn run_each(
         }
         match run_once(run, step, Some(iteration), rules).await? {
             Outcome::Unwanted => done.push(Value::Null),
+            Outcome::Rehearsed { output } => done.push(output),
             Outcome::Done { output, digest } => {
                 digests.update(digest);
                 done.push(output);
@@ -238,6 +249,12 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         run.journal
             .log(Some(&step.id), &format!("Running {}[{key}]", step.action));
     }
+    if run.rehearsal.is_some() && !action.supports_dry_run() {
+        let (_, output) = action.schemas();
+        return Ok(Outcome::Rehearsed {
+            output: rehearsal::example(&output),
+        });
+    }
     let digest = hex::encode(Sha256::digest(run.journal.clean_value(&input).to_string()));
     let cx = Context {
         task_id: run.claimed.id,
@@ -248,8 +265,8 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         now: run.scaffolder.clock().now(),
         base_url: run.spec().template_info.base_url.clone(),
         template_ref: run.spec().template_info.entity_ref.clone(),
-        dry_run: false,
-        beside: None,
+        dry_run: run.rehearsal.is_some(),
+        beside: run.rehearsal.clone(),
         workspace: run.workspace.clone(),
         outside: run.scaffolder.outside().clone(),
         settings: run.scaffolder.settings().clone(),

@@ -11,6 +11,7 @@ mod budget;
 mod coerce;
 mod error;
 mod evaluate;
+mod extensions;
 mod filters;
 mod json;
 mod methods;
@@ -35,6 +36,7 @@ use self::scan::Syntax;
 
 pub use self::budget::Limits;
 pub use self::error::{ErrorKind, ExpressionError};
+pub use self::extensions::EXTENSIONS;
 
 /// How [`render_value`] renders.
 #[derive(Debug, Clone, Default)]

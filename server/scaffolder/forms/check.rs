@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::control::shown;
 use super::parse::get;
+use crate::language::{Text, text};
 use crate::web::FieldError;
 
 /// Checks each page against all values, as the scaffolder does when a task is created
@@ -25,7 +26,10 @@ pub fn validate_page(page: &Value, values: &Value) -> Vec<FieldError> {
         Err(error) => {
             return vec![FieldError {
                 field: String::new(),
-                message: format!("The form of this template is broken, its author has to mend it: {error}"),
+                message: text!(
+                    "The form of this template is broken, its author has to mend it: {reason}",
+                    reason = error.to_string()
+                ),
             }];
         }
     };
@@ -41,7 +45,7 @@ pub fn validate_page(page: &Value, values: &Value) -> Vec<FieldError> {
     for path in required_in_properties(page, "") {
         if get(values, &path).is_none() && !problems.iter().any(|known| known.field == path) {
             problems.push(FieldError {
-                message: "This needs an answer.".to_owned(),
+                message: text!("This needs an answer."),
                 field: path,
             });
         }
@@ -111,52 +115,54 @@ fn problem(page: &Value, error: &ValidationError<'_>) -> Vec<FieldError> {
 }
 
 /// `errorMessage` beside the keyword: a text, or one a keyword.
-fn custom(page: &Value, schema_path: &str) -> Option<String> {
+fn custom(page: &Value, schema_path: &str) -> Option<Text> {
     let (owner, keyword) = schema_path.rsplit_once('/')?;
     match page.pointer(owner)?.get("errorMessage")? {
-        Value::String(text) => Some(text.clone()),
-        messages => messages.get(keyword)?.as_str().map(str::to_owned),
+        Value::String(text) => Some(text.as_str().into()),
+        messages => messages.get(keyword)?.as_str().map(Text::from),
     }
 }
 
-fn message(kind: &ValidationErrorKind, keyword: Option<&Value>) -> String {
+fn message(kind: &ValidationErrorKind, keyword: Option<&Value>) -> Text {
     let limit = keyword.map(shown).unwrap_or_default();
     match kind {
-        ValidationErrorKind::Required { .. } => "This needs an answer.".to_owned(),
-        ValidationErrorKind::Pattern { pattern } => format!("This does not match the pattern {pattern}."),
-        ValidationErrorKind::MinLength { limit: 1 } => "This needs an answer.".to_owned(),
-        ValidationErrorKind::MinLength { limit } => format!("Enter at least {limit} characters."),
-        ValidationErrorKind::MaxLength { limit } => format!("Enter at most {limit} characters."),
-        ValidationErrorKind::Minimum { .. } => format!("Enter {limit} or more."),
-        ValidationErrorKind::Maximum { .. } => format!("Enter {limit} or less."),
-        ValidationErrorKind::ExclusiveMinimum { .. } => format!("Enter more than {limit}."),
-        ValidationErrorKind::ExclusiveMaximum { .. } => format!("Enter less than {limit}."),
-        ValidationErrorKind::MultipleOf { .. } => format!("Enter a multiple of {limit}."),
-        ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } => {
-            "Choose one of the answers that are offered.".to_owned()
+        ValidationErrorKind::Required { .. } => text!("This needs an answer."),
+        ValidationErrorKind::Pattern { pattern } => {
+            text!("This does not match the pattern {pattern}.", pattern = pattern)
         }
-        ValidationErrorKind::MinItems { limit } => format!("Give at least {limit}."),
-        ValidationErrorKind::MaxItems { limit } => format!("Give at most {limit}."),
-        ValidationErrorKind::UniqueItems => "Each may be given once only.".to_owned(),
+        ValidationErrorKind::MinLength { limit: 1 } => text!("This needs an answer."),
+        ValidationErrorKind::MinLength { limit } => text!("Enter at least {limit} characters.", limit = *limit),
+        ValidationErrorKind::MaxLength { limit } => text!("Enter at most {limit} characters.", limit = *limit),
+        ValidationErrorKind::Minimum { .. } => text!("Enter {limit} or more.", limit = limit),
+        ValidationErrorKind::Maximum { .. } => text!("Enter {limit} or less.", limit = limit),
+        ValidationErrorKind::ExclusiveMinimum { .. } => text!("Enter more than {limit}.", limit = limit),
+        ValidationErrorKind::ExclusiveMaximum { .. } => text!("Enter less than {limit}.", limit = limit),
+        ValidationErrorKind::MultipleOf { .. } => text!("Enter a multiple of {limit}.", limit = limit),
+        ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } => {
+            text!("Choose one of the answers that are offered.")
+        }
+        ValidationErrorKind::MinItems { limit } => text!("Give at least {limit}.", limit = *limit),
+        ValidationErrorKind::MaxItems { limit } => text!("Give at most {limit}.", limit = *limit),
+        ValidationErrorKind::UniqueItems => text!("Each may be given once only."),
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            format!("This is not known here: {}.", unexpected.join(", "))
+            text!("This is not known here: {names}.", names = unexpected.join(", "))
         }
         ValidationErrorKind::Type {
             kind: TypeKind::Single(kind),
-        } => format!("This must be {}.", article(&kind.to_string())),
-        _ => "This answer does not fit what the template asks for.".to_owned(),
+        } => must_be(&kind.to_string()),
+        _ => text!("This answer does not fit what the template asks for."),
     }
 }
 
-fn article(kind: &str) -> &'static str {
+fn must_be(kind: &str) -> Text {
     match kind {
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "yes or no",
-        "array" => "a list",
-        "object" => "a set of names and values",
-        "null" => "empty",
-        _ => "a text",
+        "integer" => text!("This must be a whole number."),
+        "number" => text!("This must be a number."),
+        "boolean" => text!("This must be yes or no."),
+        "array" => text!("This must be a list."),
+        "object" => text!("This must be a set of names and values."),
+        "null" => text!("This must be empty."),
+        _ => text!("This must be a text."),
     }
 }
 
@@ -219,7 +225,7 @@ mod tests {
             let problems = validate_page(&page, &values);
             assert_eq!(problems.len(), 1, "{values}: {problems:?}");
             assert_eq!(
-                (problems[0].field.as_str(), problems[0].message.as_str()),
+                (problems[0].field.as_str(), problems[0].message.to_string().as_str()),
                 (field, message),
                 "{values}"
             );

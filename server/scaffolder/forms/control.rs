@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::conditions::choices;
 use super::field::{Choice, Control, kind, ui, ui_text};
+use crate::language::{Text, text};
 
 pub(super) fn control(schema: &Value) -> Control {
     let widget = ui_text(schema, "widget").unwrap_or_default();
@@ -24,8 +25,8 @@ pub(super) fn control(schema: &Value) -> Control {
     }
     match kind(schema) {
         "boolean" if matches!(widget.as_str(), "radio" | "select") => Control::Radio(vec![
-            choice(Value::Bool(true), Some("Yes".to_owned())),
-            choice(Value::Bool(false), Some("No".to_owned())),
+            choice(Value::Bool(true), Some(text!("Yes"))),
+            choice(Value::Bool(false), Some(text!("No"))),
         ]),
         "boolean" => Control::Switch,
         "integer" => Control::Number { integer: true },
@@ -109,9 +110,9 @@ fn extension(field: &str, schema: &Value) -> Option<Control> {
     })
 }
 
-fn choice(value: Value, label: Option<String>) -> Choice {
+fn choice(value: Value, label: Option<Text>) -> Choice {
     Choice {
-        label: label.unwrap_or_else(|| shown(&value)),
+        label: label.unwrap_or_else(|| shown(&value).into()),
         value,
     }
 }
@@ -137,14 +138,19 @@ fn allowed(schema: &Value) -> Option<Vec<Choice>> {
                 .enumerate()
                 .map(|(at, value)| {
                     let name = names.and_then(|names| names.get(at)).and_then(Value::as_str);
-                    choice(value.clone(), name.map(str::to_owned))
+                    choice(value.clone(), name.map(Text::from))
                 })
                 .collect(),
         );
     }
     let branches = schema.get("oneOf").or_else(|| schema.get("anyOf"))?;
     let choices = choices(branches)?;
-    Some(choices.into_iter().map(|(value, label)| choice(value, label)).collect())
+    Some(
+        choices
+            .into_iter()
+            .map(|(value, label)| choice(value, label.map(Text::from)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -204,11 +210,11 @@ mod tests {
             Control::Select(vec![
                 Choice {
                     value: json!("a"),
-                    label: "A".to_owned()
+                    label: "A".into()
                 },
                 Choice {
                     value: json!(2),
-                    label: "2".to_owned()
+                    label: "2".into()
                 },
             ])
         );

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::control::control;
+use crate::language::Text;
 
 /// A line of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Field {
     pub path: String,
     pub label: String,
     pub description: Option<String>,
+    /// The description is Markdown: `ui:enableMarkdownInDescription`.
+    pub markdown: bool,
     /// `ui:help`.
     pub help: Option<String>,
     pub placeholder: Option<String>,
@@ -42,7 +45,7 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     pub value: Value,
-    pub label: String,
+    pub label: Text,
 }
 
 /// How a field is filled in, and what type its answer has.
@@ -199,6 +202,7 @@ fn read(name: &str, path: String, schema: &Value, required: bool) -> Field {
         path,
         label: label(name, schema),
         description: ui_text(schema, "description").or_else(|| text(schema, "description")),
+        markdown: ui(schema, "enableMarkdownInDescription") == Some(&Value::Bool(true)),
         help: ui_text(schema, "help"),
         placeholder: ui_text(schema, "placeholder"),
         required,

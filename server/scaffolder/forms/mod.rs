@@ -9,6 +9,8 @@ mod parse;
 
 use serde_json::Value;
 
+use crate::language::{Text, text};
+
 pub use check::{draft7, validate, validate_page};
 pub use conditions::effective;
 pub use field::{Choice, Control, Field, Row};
@@ -20,7 +22,7 @@ pub type Pairs = Vec<(String, String)>;
 /// A page of a template's form, for the answers given so far.
 #[derive(Debug, Clone)]
 pub struct Page {
-    pub title: String,
+    pub title: Text,
     pub description: Option<String>,
     /// Fields in the order in which they are shown, nested objects as groups.
     pub rows: Vec<Row>,
@@ -33,10 +35,10 @@ impl Page {
     pub fn read(schema: &Value, values: &Value) -> Self {
         let shown = effective(schema, values);
         Self {
-            title: schema["title"]
-                .as_str()
-                .unwrap_or("Please enter the following information")
-                .to_owned(),
+            title: match schema["title"].as_str() {
+                Some(title) => title.into(),
+                None => text!("Please enter the following information"),
+            },
             description: schema["description"].as_str().map(str::to_owned),
             rows: field::rows(&shown),
             conditional: conditions::is_conditional(schema),

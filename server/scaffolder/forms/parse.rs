@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::control::shown;
 use super::{Choice, Control, Field, Page, Pairs};
+use crate::language::{Text, text};
 use crate::web::FieldError;
 
 /// Answers of one or more pages.
@@ -81,7 +82,7 @@ fn parse_with(pairs: &[(String, String)], pages: &[Value], known: &Value) -> Par
 }
 
 /// The value that was typed; `None` where the field was left empty.
-fn read(field: &Field, texts: &[&str], last: &str) -> Result<Option<Value>, String> {
+fn read(field: &Field, texts: &[&str], last: &str) -> Result<Option<Value>, Text> {
     let last = last.replace("\r\n", "\n");
     Ok(match &field.control {
         Control::Checkboxes(choices) => {
@@ -117,24 +118,24 @@ fn pick(choices: &[Choice], text: &str) -> Value {
         .map_or_else(|| json!(text), |choice| choice.value.clone())
 }
 
-fn number(text: &str, integer: bool) -> Result<Value, String> {
+fn number(text: &str, integer: bool) -> Result<Value, Text> {
     let text = text.trim();
     if let Ok(whole) = text.parse::<i64>() {
         return Ok(json!(whole));
     }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && !integer => Ok(json!(number)),
-        _ if integer => Err("Enter a whole number, for example 3.".to_owned()),
-        _ => Err("Enter a number, for example 1.5.".to_owned()),
+        _ if integer => Err(text!("Enter a whole number, for example {number}.", number = 3)),
+        _ => Err(text!("Enter a number, for example {number}.", number = "1.5")),
     }
 }
 
-fn document(text: &str) -> Result<Value, String> {
+fn document(text: &str) -> Result<Value, Text> {
     let mut options = serde_saphyr::Options::default();
     options.strict_booleans = true;
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-        format!("This is not valid YAML or JSON: {first}")
+        text!("This is not valid YAML or JSON: {reason}", reason = first)
     })
 }
 

@@ -1,4 +1,5 @@
-//! `/create/tasks/<id>/live`: the changes of a task's page as server-sent fragments.
+//! `/create/tasks/<id>/live`: the changes of a task's page as server-sent fragments; `/create/tasks/live`: that a list of
+//! tasks is not what it was.
 //!
 //! Each event of the task becomes one message that carries the event's number as its id and adds something
 //! (a line of a log) or shows a step as of that event; messages without an id show the state around it, and may be
@@ -14,11 +15,14 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::task_id;
 use super::view::{Line, StepView, TaskView};
 use crate::auth::Caller;
+use crate::language::{Locale, filters};
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::api::last_seen;
 use crate::scaffolder::model::{Event, EventKind};
@@ -45,6 +49,14 @@ struct Step<'a> {
     step: &'a StepView,
 }
 
+/// The number beside "Tasks" in the navigation, wherever the page is.
+#[derive(Template)]
+#[template(path = "_running.html")]
+struct Running<'a> {
+    count: &'a u64,
+    replace: bool,
+}
+
 #[derive(Template)]
 #[template(path = "scaffolder/_task_line.html")]
 struct LogLine<'a> {
@@ -66,9 +78,10 @@ pub async fn stream(
     let mut first = Vec::new();
     if !resumed && view.last_event > after {
         after = view.last_event;
-        first.push(frame("steps", &Steps { view: &view })?.id(after.to_string()));
+        first.push(frame(shell.locale, "steps", &Steps { view: &view })?.id(after.to_string()));
     }
-    first.extend(around(&view)?);
+    first.extend(around(shell.locale, &view)?);
+    first.extend(running(shell.locale, &scaffolder, &caller).await?);
     let first = futures::stream::iter(first.into_iter().map(Ok::<_, Infallible>));
     let rest = changes(
         Live {
@@ -120,6 +133,7 @@ impl Live {
             let name = position.map_or("task-line".to_owned(), |position| format!("log-{position}"));
             frames.push(
                 frame(
+                    self.shell.locale,
                     &name,
                     &LogLine {
                         line: &Line::new(event),
@@ -140,14 +154,17 @@ impl Live {
         let view = self.scaffolder.view_of(task, &known, shell.now).await?;
         let position = self.position(event).await?;
         let step = view.steps.iter().find(|step| Some(step.position) == position);
-        frames.extend(around(&view)?);
+        frames.extend(around(shell.locale, &view)?);
         match step {
             // The completion of an ended task is given again to those who have it.
             _ if event.id <= after => {}
-            Some(step) => frames.push(frame(&format!("step-{}", step.position), &Step { step })?.id(numbered)),
-            None => frames.push(frame("steps", &Steps { view: &view })?.id(numbered)),
+            Some(step) => {
+                frames.push(frame(shell.locale, &format!("step-{}", step.position), &Step { step })?.id(numbered))
+            }
+            None => frames.push(frame(shell.locale, "steps", &Steps { view: &view })?.id(numbered)),
         }
         if event.kind == EventKind::Completion {
+            frames.extend(running(shell.locale, &self.scaffolder, &self.caller).await?);
             frames.push(Frame::default().event("end").data("end"));
         }
         Ok(frames)
@@ -162,16 +179,78 @@ impl Live {
     }
 }
 
+/// How many tasks of the reader run now; nothing for programs, which have no navigation.
+async fn running(locale: Locale, scaffolder: &Scaffolder, caller: &Caller) -> Result<Option<Frame>, Error> {
+    let Some(user) = caller.user() else { return Ok(None) };
+    let Some(count) = scaffolder.count_running(user).await else {
+        return Ok(None);
+    };
+    let fragment = Running {
+        count: &count,
+        replace: true,
+    };
+    frame(locale, "running", &fragment).map(Some)
+}
+
+/// `GET /create/tasks/live`: event `changed` when a task that the caller may see is another, and `running` with the
+/// number of the caller's own. With `?now` both are sent at once, too: a list with tasks that run may be old already.
+pub async fn list(
+    State(scaffolder): State<Scaffolder>,
+    shell: Shell,
+    SignedIn(caller): SignedIn,
+    RawQuery(query): RawQuery,
+) -> Response {
+    struct Follow {
+        locale: Locale,
+        scaffolder: Scaffolder,
+        caller: Caller,
+        changes: Receiver<Uuid>,
+        now: bool,
+    }
+    let follow = Follow {
+        locale: shell.locale,
+        changes: scaffolder.changes(),
+        scaffolder,
+        caller,
+        now: query.as_deref() == Some("now"),
+    };
+    let frames = futures::stream::unfold(follow, async |mut follow| {
+        while !std::mem::take(&mut follow.now) {
+            match follow.changes.recv().await {
+                Ok(id) if follow.scaffolder.get_task(&follow.caller, id).await.is_err() => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+        let running = running(follow.locale, &follow.scaffolder, &follow.caller)
+            .await
+            .ok()
+            .flatten();
+        let frames = running
+            .into_iter()
+            .chain([Frame::default().event("changed").data("tasks")]);
+        Some((futures::stream::iter(frames.map(Ok::<_, Infallible>)), follow))
+    });
+    Sse::new(frames.flatten())
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
 /// What stands around the steps.
-fn around(view: &TaskView) -> Result<Vec<Frame>, Error> {
+fn around(locale: Locale, view: &TaskView) -> Result<Vec<Frame>, Error> {
     Ok(vec![
-        frame("facts", &Facts { view })?,
-        frame("actions", &Actions { view })?,
-        Frame::default().event("summary").data(&view.summary),
-        frame("result", &Outcome { view })?,
+        frame(locale, "facts", &Facts { view })?,
+        frame(locale, "actions", &Actions { view })?,
+        Frame::default().event("summary").data(locale.say(&view.summary)),
+        frame(locale, "result", &Outcome { view })?,
     ])
 }
 
-fn frame(name: &str, fragment: &impl Template) -> Result<Frame, Error> {
-    Ok(Frame::default().event(name).data(fragment.render()?.replace('\r', "")))
+fn frame(locale: Locale, name: &str, fragment: &impl Template) -> Result<Frame, Error> {
+    let mut html = locale.render(fragment)?.replace('\r', "");
+    if html.is_empty() {
+        // Browsers pass on no event without data, and what stood there would stay.
+        html.push(' ');
+    }
+    Ok(Frame::default().event(name).data(html))
 }

@@ -13,6 +13,7 @@ use super::Scaffolder;
 use super::model::{Event, Task, TaskStatus};
 use super::operations::TaskError;
 use super::queries::{self, Order, TaskFilter};
+use crate::language::{Text, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 use view::{TaskView, log_text};
 
@@ -29,6 +30,7 @@ const PAGE: i64 = 30;
 pub fn routes() -> Router<Scaffolder> {
     Router::new()
         .route("/create/tasks", get(list))
+        .route("/create/tasks/live", get(live::list))
         .route("/create/tasks/{id}", get(show))
         .route("/create/tasks/{id}/live", get(live::stream))
         .route("/create/tasks/{id}/log", get(log))
@@ -49,11 +51,14 @@ struct TasksPage {
     everybody: bool,
     number: i64,
     pages: i64,
+    /// Address of this page of the list, and where its news comes from.
+    here: String,
+    live: &'static str,
 }
 
 struct Filter {
     href: String,
-    label: &'static str,
+    label: Text,
     current: bool,
 }
 
@@ -108,12 +113,12 @@ async fn list(
     let (tasks, total) = queries::list_tasks(scaffolder.db(), &filter).await?;
     let word = status.map_or("", TaskStatus::as_str);
     let labels = [
-        ("", "All"),
-        ("open", "Waiting"),
-        ("processing", "Running"),
-        ("completed", "Done"),
-        ("failed", "Failed"),
-        ("cancelled", "Cancelled"),
+        ("", text!("All")),
+        ("open", text!("Waiting")),
+        ("processing", text!("Running")),
+        ("completed", text!("Done")),
+        ("failed", text!("Failed")),
+        ("cancelled", text!("Cancelled")),
     ];
     let mut filters: Vec<Filter> = labels
         .into_iter()
@@ -126,20 +131,30 @@ async fn list(
     if caller.is_admin() {
         filters.push(Filter {
             href: address(word, !everybody, 1),
-            label: "Everybody's",
+            label: text!("Everybody's"),
             current: everybody,
         });
     }
-    page(&TasksPage {
-        shell,
-        tasks,
-        total,
-        status: word,
-        filters,
-        everybody,
-        number,
-        pages: (total + PAGE - 1) / PAGE,
-    })
+    let runs = tasks.iter().any(|task| !task.status.is_final());
+    page(
+        shell.locale,
+        &TasksPage {
+            here: address(word, everybody, number),
+            live: if runs {
+                "/create/tasks/live?now"
+            } else {
+                "/create/tasks/live"
+            },
+            shell,
+            tasks,
+            total,
+            status: word,
+            filters,
+            everybody,
+            number,
+            pages: (total + PAGE - 1) / PAGE,
+        },
+    )
 }
 
 #[derive(askama::Template)]
@@ -152,7 +167,7 @@ struct TaskPage {
 /// Task ids are uuids; anything else names no task.
 fn task_id(text: &str) -> Result<Uuid, Error> {
     text.parse()
-        .map_err(|_| Error::NotFound("There is no such task. It may have been removed.".to_owned()))
+        .map_err(|_| Error::NotFound(text!("There is no such task. It may have been removed.")))
 }
 
 impl Scaffolder {
@@ -186,7 +201,7 @@ async fn show(
 ) -> Result<Response, Error> {
     let task = scaffolder.get_task(&caller, task_id(&id)?).await?;
     let view = scaffolder.task_view(task, &shell).await?;
-    page(&TaskPage { shell, view })
+    page(shell.locale, &TaskPage { shell, view })
 }
 
 async fn log(

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::auth::Caller;
+use crate::language::filters;
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::model::Task;
 use crate::scaffolder::queries::{self, Order, TaskFilter};
@@ -41,8 +42,9 @@ impl Section for RecentTasks {
             .inspect_err(|error| tracing::warn!(%error, "recent tasks cannot be shown"))
             .ok()?;
         let recent = Recent { tasks: &tasks, shell };
-        recent
-            .render()
+        shell
+            .locale
+            .render(&recent)
             .inspect_err(|error| tracing::error!(%error, "recent tasks cannot be rendered"))
             .ok()
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::catalog::EntityRef;
+use crate::language::{self, duration, text};
 use crate::scaffolder::model::{Effect, EffectKind, Event, StepRecord, StepStatus, Task, TaskStatus};
-use crate::web::duration;
 
 /// A finished log of at most this many lines is shown in a low box.
 const FEW_LINES: usize = 6;
@@ -21,12 +21,12 @@ pub struct TaskView {
     pub status: TaskStatus,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
-    pub elapsed: Option<String>,
+    pub elapsed: Option<language::Text>,
     pub error: Option<String>,
     pub steps: Vec<StepView>,
-    pub summary: String,
+    pub summary: language::Text,
     /// `3 of 4`.
-    pub progress: String,
+    pub progress: language::Text,
     pub makes: Vec<Making>,
     pub links: Vec<Link>,
     pub texts: Vec<Text>,
@@ -42,7 +42,7 @@ pub struct StepView {
     pub action: String,
     pub state: StepStatus,
     /// How long it took, or how it stands.
-    pub time: String,
+    pub time: language::Text,
     pub reason: Option<String>,
     pub lines: Vec<Line>,
 }
@@ -55,12 +55,12 @@ pub struct Line {
 /// Something that the task makes, or made.
 pub struct Making {
     pub icon: &'static str,
-    pub label: &'static str,
+    pub label: language::Text,
     pub made: bool,
     pub name: String,
     pub url: Option<String>,
     /// Where there is nothing yet: when there will be.
-    pub outlook: String,
+    pub outlook: language::Text,
 }
 
 pub struct Link {
@@ -94,11 +94,13 @@ impl StepView {
             .iter()
             .filter(|event| event.step_id() == Some(record.id.as_str()));
         let time = match (record.status, record.started_at, record.finished_at) {
-            (StepStatus::Waiting, ..) => "waiting".to_owned(),
-            (StepStatus::Processing, ..) => "running".to_owned(),
-            (StepStatus::Skipped, ..) => "skipped".to_owned(),
+            (StepStatus::Waiting, ..) => text!("waiting"),
+            (StepStatus::Processing, ..) => text!("running"),
+            (StepStatus::Skipped, ..) => text!("skipped"),
             (_, Some(from), Some(to)) => duration(to - from),
-            (state, ..) => state.as_str().to_owned(),
+            (StepStatus::Completed, ..) => text!("done"),
+            (StepStatus::Failed, ..) => text!("failed"),
+            (StepStatus::Cancelled, ..) => text!("cancelled"),
         };
         Self {
             position: record.position,
@@ -112,14 +114,14 @@ impl StepView {
     }
 
     /// Word beside the shape.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> language::Text {
         match self.state {
-            StepStatus::Waiting => "Waiting",
-            StepStatus::Processing => "Running",
-            StepStatus::Completed => "Done",
-            StepStatus::Failed => "Failed",
-            StepStatus::Skipped => "Skipped",
-            StepStatus::Cancelled => "Cancelled",
+            StepStatus::Waiting => text!("Waiting"),
+            StepStatus::Processing => text!("Running"),
+            StepStatus::Completed => text!("Done"),
+            StepStatus::Failed => text!("Failed"),
+            StepStatus::Skipped => text!("Skipped"),
+            StepStatus::Cancelled => text!("Cancelled"),
         }
     }
 
@@ -211,42 +213,33 @@ impl TaskView {
         !self.status.is_final()
     }
 
+    /// There is no result, and none is to come.
+    pub fn shows_nothing(&self) -> bool {
+        let some = self.error.is_some() || !self.makes.is_empty() || !self.links.is_empty() || !self.texts.is_empty();
+        !some && !self.is_running()
+    }
+
     pub fn may_retry(&self) -> bool {
         matches!(self.status, TaskStatus::Failed | TaskStatus::Cancelled)
     }
 }
 
 /// `2 done, 1 running, 1 waiting`.
-fn summary(steps: &[StepView]) -> String {
-    StepStatus::ALL
-        .iter()
-        .rev()
-        .filter_map(|state| {
-            let of_them: Vec<&StepView> = steps.iter().filter(|step| step.state == *state).collect();
-            let first = of_them.first()?;
-            Some((
-                order(*state),
-                format!("{} {}", of_them.len(), first.word().to_lowercase()),
-            ))
-        })
-        .collect::<std::collections::BTreeMap<_, _>>()
-        .into_values()
-        .collect::<Vec<_>>()
-        .join(", ")
+fn summary(steps: &[StepView]) -> language::Text {
+    let count = |state: StepStatus| steps.iter().filter(|step| step.state == state).count();
+    let states = [
+        (StepStatus::Completed, text!("{count} done")),
+        (StepStatus::Failed, text!("{count} failed")),
+        (StepStatus::Cancelled, text!("{count} cancelled")),
+        (StepStatus::Processing, text!("{count} running")),
+        (StepStatus::Waiting, text!("{count} waiting")),
+        (StepStatus::Skipped, text!("{count} skipped")),
+    ];
+    let some = states.into_iter().filter(|(state, _)| count(*state) > 0);
+    language::Text::list(some.map(|(state, words)| words.with("count", count(state))).collect())
 }
 
-fn order(state: StepStatus) -> u8 {
-    match state {
-        StepStatus::Completed => 0,
-        StepStatus::Failed => 1,
-        StepStatus::Cancelled => 2,
-        StepStatus::Processing => 3,
-        StepStatus::Waiting => 4,
-        StepStatus::Skipped => 5,
-    }
-}
-
-fn progress(steps: &[StepView]) -> String {
+fn progress(steps: &[StepView]) -> language::Text {
     let at = steps
         .iter()
         .position(|step| {
@@ -259,7 +252,7 @@ fn progress(steps: &[StepView]) -> String {
             || steps.iter().filter(|step| step.state != StepStatus::Waiting).count(),
             |index| index + 1,
         );
-    format!("{at} of {}", steps.len())
+    text!("{part} of {all}", part = at, all = steps.len())
 }
 
 /// What kind of thing a step's action makes.
@@ -282,18 +275,18 @@ fn makes(
     for record in records {
         let Some(kind) = made_by(&record.action) else { continue };
         let (icon, label) = match kind {
-            EffectKind::Repository => ("repo", "Repository"),
-            EffectKind::Application => ("deploy", "Argo CD application"),
-            EffectKind::Location => ("component", "Catalog entry"),
-            EffectKind::Object => ("deploy", "Kubernetes object"),
-            EffectKind::PullRequest => ("repo", "Pull request"),
-            EffectKind::Issue => ("repo", "Issue"),
+            EffectKind::Repository => ("repo", text!("Repository")),
+            EffectKind::Application => ("deploy", text!("Argo CD application")),
+            EffectKind::Location => ("component", text!("Catalog entry")),
+            EffectKind::Object => ("deploy", text!("Kubernetes object")),
+            EffectKind::PullRequest => ("repo", text!("Pull request")),
+            EffectKind::Issue => ("repo", text!("Issue")),
         };
         let outlook = match record.status {
-            StepStatus::Processing => "being created".to_owned(),
-            StepStatus::Waiting if !status.is_final() => format!("after step {}", record.position + 1),
-            StepStatus::Completed => "made".to_owned(),
-            _ => "not created".to_owned(),
+            StepStatus::Processing => text!("being created"),
+            StepStatus::Waiting if !status.is_final() => text!("after step {number}", number = record.position + 1),
+            StepStatus::Completed => text!("made"),
+            _ => text!("not created"),
         };
         let own: Vec<&Effect> = effects
             .iter()
@@ -326,7 +319,7 @@ fn makes(
             };
             makes.push(Making {
                 icon,
-                label,
+                label: label.clone(),
                 made: true,
                 name,
                 url: url.filter(|url| is_safe(url)),

@@ -8,9 +8,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use url::Url;
 
-use super::{Commit, CommitStatus, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree};
+use super::{
+    Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
+    Source, Tree, Watched,
+};
 
 mod archive;
+mod collaboration;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -23,9 +27,6 @@ use request::Api;
 
 /// What a segment of a web address keeps as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Hooks asked for in one page, and pages: more hooks than anybody has.
-const HOOKS_A_PAGE: usize = 50;
-const HOOK_PAGES: usize = 20;
 /// Repositories asked for in one page, and pages.
 const REPOSITORIES_A_PAGE: usize = 50;
 const REPOSITORY_PAGES: usize = 200;
@@ -122,25 +123,9 @@ impl Forgejo {
             },
             empty: found.empty,
             created_at: found.created_at,
+            updated_at: found.updated_at.unwrap_or(found.created_at),
             may_administer: found.permissions.unwrap_or_default().admin,
         }
-    }
-
-    async fn find_hooks(&self, repository: &Repository, url: &str) -> Result<Vec<i64>, ScmError> {
-        let what = format!("webhooks of {}/{}", repository.owner, repository.name);
-        let mut found = Vec::new();
-        for page in 1..=HOOK_PAGES {
-            let request = self
-                .api
-                .request(Method::GET, &["repos", &repository.owner, &repository.name, "hooks"])?
-                .query(&[("page", page), ("limit", HOOKS_A_PAGE)]);
-            let hooks: Vec<wire::Hook> = self.api.json(request, &what).await?;
-            found.extend(hooks.iter().filter(|hook| hook.config.url == url).map(|hook| hook.id));
-            if hooks.len() < HOOKS_A_PAGE {
-                break;
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -188,6 +173,10 @@ impl Scm for Forgejo {
 
     fn commit_url(&self, repository: &Repository, commit: &str) -> String {
         self.page(repository, &["commit", commit])
+    }
+
+    fn base(&self) -> &str {
+        &self.base
     }
 
     fn account(&self) -> &str {
@@ -328,7 +317,10 @@ impl Scm for Forgejo {
     }
 
     async fn read_tree(&self, repository: &Repository, reference: &str, limit: u64) -> Result<Tree, ScmError> {
-        let commit = self.commit(repository, reference).await?.id;
+        let commit = match is_commit_id(reference) {
+            true => reference.to_owned(),
+            false => self.commit(repository, reference).await?.id,
+        };
         let what = format!("the files of {}/{} at {reference}", repository.owner, repository.name);
         let file = format!("{commit}.tar.gz");
         let request = self.api.request(
@@ -392,38 +384,19 @@ impl Scm for Forgejo {
         })
     }
 
-    async fn ensure_webhook(&self, repository: &Repository, url: &str, secret: &str) -> Result<(), ScmError> {
-        let (owner, name) = (repository.owner.as_str(), repository.name.as_str());
-        let what = format!("webhooks of {owner}/{name}");
-        let earlier = self.find_hooks(repository, url).await?;
-        let request = self
-            .api
-            .request(Method::POST, &["repos", owner, name, "hooks"])?
-            .json(&wire::CreateHook {
-                kind: "gitea",
-                active: true,
-                branch_filter: "*",
-                events: ["push", "create", "delete"],
-                config: wire::HookConfig {
-                    url,
-                    content_type: "json",
-                    secret,
-                },
-            });
-        self.api.send(request, &what).await?;
-        // A secret can neither be read back nor be changed, so a new hook takes the place of an old one, and no push
-        // falls in between.
-        for id in earlier {
-            let request = self
-                .api
-                .request(Method::DELETE, &["repos", owner, name, "hooks", &id.to_string()])?;
-            match self.api.send(request, &what).await {
-                // Somebody else was quicker.
-                Ok(_) | Err(ScmError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    async fn ensure_webhook(&self, watched: &Watched, url: &str, secret: &str) -> Result<(), ScmError> {
+        let hook = NewHook {
+            url,
+            secret,
+            events: watched.events(),
+            content_type: "json",
+            active: true,
+        };
+        self.put_webhook(watched, &hook).await
+    }
+
+    fn collaboration(&self) -> Option<&dyn Collaboration> {
+        Some(self)
     }
 }
 

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::super::ScmError;
 use super::wire;
+use crate::telemetry;
 
 /// Answers in JSON that are longer are a fault of the forge.
 const JSON_LIMIT: u64 = 8 * 1024 * 1024;
@@ -61,7 +62,8 @@ impl Api {
 
     /// Sends and gives back a success; everything else becomes an error about `what`.
     pub async fn send(&self, request: RequestBuilder, what: &str) -> Result<Response, ScmError> {
-        let response = request.send().await.map_err(|error| self.unavailable(&error))?;
+        let response = telemetry::outside(request.send()).await;
+        let response = response.map_err(|error| self.unavailable(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -89,7 +91,10 @@ impl Api {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unavailable(&error))? {
+        while let Some(chunk) = telemetry::outside(response.chunk())
+            .await
+            .map_err(|error| self.unavailable(&error))?
+        {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::{CommitStatus, Forges, NewRepository, Repository, Scm, ScmError, Source};
+use super::super::{CommitStatus, Forges, NewRepository, Repository, Scm, ScmError, Source, Watched};
 use super::*;
 use crate::outbound::{Allowed, Outbound};
 
@@ -353,7 +353,10 @@ async fn one_hook_is_made_and_takes_the_place_of_another() {
         _ => answer(201, json!({"id": 4})),
     })
     .await;
-    stub.forge().ensure_webhook(&stub.demo(), url, "hush").await.unwrap();
+    stub.forge()
+        .ensure_webhook(&Watched::Repository(stub.demo()), url, "hush")
+        .await
+        .unwrap();
     let made = stub.asked.lock().unwrap()[1].clone();
     assert_eq!(made.line, "POST /gitea/api/v1/repos/giteaAdmin/demo/hooks");
     assert_eq!(
@@ -367,7 +370,10 @@ async fn one_hook_is_made_and_takes_the_place_of_another() {
         _ => answer(200, json!({"id": 3})),
     })
     .await;
-    stub.forge().ensure_webhook(&stub.demo(), url, "hush").await.unwrap();
+    stub.forge()
+        .ensure_webhook(&Watched::Repository(stub.demo()), url, "hush")
+        .await
+        .unwrap();
     let lines: Vec<String> = stub.asked.lock().unwrap()[1..]
         .iter()
         .map(|asked| asked.line.clone())
@@ -383,7 +389,7 @@ async fn one_hook_is_made_and_takes_the_place_of_another() {
     let stub = Stub::start(Some("giteaAdmin"), |_| answer(403, json!({}))).await;
     let error = stub
         .forge()
-        .ensure_webhook(&stub.demo(), url, "hush")
+        .ensure_webhook(&Watched::Repository(stub.demo()), url, "hush")
         .await
         .unwrap_err();
     assert!(matches!(error, ScmError::Denied { .. }), "{error:?}");

@@ -1,8 +1,88 @@
-//! What Forgejo and Gitea deliver to a webhook, apart from its body.
+//! Webhooks: keeps them on the forge, and reads what Forgejo and Gitea deliver to them, apart from the body.
 
 use axum::http::HeaderMap;
 use hmac::{Hmac, Mac};
+use reqwest::Method;
 use sha2::Sha256;
+
+use super::super::{NewHook, ScmError, Watched};
+use super::{Forgejo, wire};
+
+/// Hooks asked for in one page, and pages: more hooks than anybody has.
+const HOOKS_A_PAGE: usize = 50;
+const HOOK_PAGES: usize = 20;
+/// Changes of branches and tags.
+const OF_A_REPOSITORY: &[&str] = &["push", "create", "delete"];
+/// The same, and repositories that come and go.
+const OF_AN_OWNER: &[&str] = &["push", "create", "delete", "repository"];
+
+impl Watched {
+    /// What is to be reported of it, in the forge's words.
+    pub(super) fn events(&self) -> &'static [&'static str] {
+        match self {
+            Self::Repository(_) => OF_A_REPOSITORY,
+            Self::Owner { .. } => OF_AN_OWNER,
+        }
+    }
+}
+
+impl Forgejo {
+    /// Path of the hooks below the API. A user's own are for all repositories of the user; of others they cannot be set.
+    async fn hooks_of<'a>(&self, watched: &'a Watched) -> Result<Vec<&'a str>, ScmError> {
+        Ok(match watched {
+            Watched::Repository(repository) => vec!["repos", &repository.owner, &repository.name, "hooks"],
+            Watched::Owner { owner, .. } if owner.eq_ignore_ascii_case(self.known_account().await?) => {
+                vec!["user", "hooks"]
+            }
+            Watched::Owner { owner, .. } => vec!["orgs", owner, "hooks"],
+        })
+    }
+
+    async fn find_hooks(&self, path: &[&str], url: &str, what: &str) -> Result<Vec<i64>, ScmError> {
+        let mut found = Vec::new();
+        for page in 1..=HOOK_PAGES {
+            let request = self.api.request(Method::GET, path)?;
+            let request = request.query(&[("page", page), ("limit", HOOKS_A_PAGE)]);
+            let hooks: Vec<wire::Hook> = self.api.json(request, what).await?;
+            found.extend(hooks.iter().filter(|hook| hook.config.url == url).map(|hook| hook.id));
+            if hooks.len() < HOOKS_A_PAGE {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// See [`super::Scm::ensure_webhook`].
+    pub(super) async fn put_webhook(&self, watched: &Watched, hook: &NewHook<'_>) -> Result<(), ScmError> {
+        let what = format!("webhooks of {}/{}", watched.owner(), watched.name().unwrap_or("*"));
+        let path = self.hooks_of(watched).await?;
+        let earlier = self.find_hooks(&path, hook.url, &what).await?;
+        let request = self.api.request(Method::POST, &path)?.json(&wire::CreateHook {
+            kind: "gitea",
+            active: hook.active,
+            branch_filter: "*",
+            events: hook.events,
+            config: wire::HookConfig {
+                url: hook.url,
+                content_type: hook.content_type,
+                secret: hook.secret,
+            },
+        });
+        self.api.send(request, &what).await?;
+        // A secret can neither be read back nor be changed, so a new hook takes the place of an old one, and no push
+        // falls in between.
+        for id in earlier {
+            let id = id.to_string();
+            let path: Vec<&str> = path.iter().copied().chain([id.as_str()]).collect();
+            match self.api.send(self.api.request(Method::DELETE, &path)?, &what).await {
+                // Somebody else was quicker.
+                Ok(_) | Err(ScmError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What a delivery reports: `push` and the like.
 pub fn reported_event(headers: &HeaderMap) -> Option<&str> {

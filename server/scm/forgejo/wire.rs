@@ -13,6 +13,7 @@ pub struct Repository {
     #[serde(default)]
     pub empty: bool,
     pub created_at: DateTime<Utc>,
+    pub updated_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub permissions: Option<Permissions>,
 }
@@ -76,7 +77,7 @@ pub struct CreateHook<'a> {
     pub kind: &'a str,
     pub active: bool,
     pub branch_filter: &'a str,
-    pub events: [&'a str; 3],
+    pub events: &'a [&'a str],
     pub config: HookConfig<'a>,
 }
 
@@ -93,6 +94,78 @@ pub struct WriteStatus<'a> {
     pub context: &'a str,
     pub description: &'a str,
     pub target_url: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct EditRepository<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_issues: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_wiki: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_pull_requests: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CreatePullRequest<'a> {
+    pub head: &'a str,
+    pub base: &'a str,
+    pub title: &'a str,
+    pub body: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PullRequest {
+    pub number: u64,
+    pub html_url: String,
+    pub state: String,
+    #[serde(default)]
+    pub merged: bool,
+    pub head: Branch,
+    pub base: Branch,
+}
+
+/// One side of a pull request.
+#[derive(Debug, Deserialize)]
+pub struct Branch {
+    #[serde(rename = "ref")]
+    pub name: String,
+    /// A fork's number where the branch is in a fork.
+    #[serde(default)]
+    pub repo_id: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CreateIssue<'a> {
+    pub title: &'a str,
+    pub body: &'a str,
+    pub assignees: &'a [String],
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Issue {
+    pub number: u64,
+    pub html_url: String,
+    #[serde(default)]
+    pub body: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WriteSecret<'a> {
+    pub data: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WriteVariable<'a> {
+    pub value: &'a str,
 }
 
 /// Body of an error.

@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{broadcast, oneshot};
 
 use super::window::{Look, Window};
+use crate::support::{AnyPlatform, Trusted};
 
 /// A command that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running browser with a profile of its own. Dropping it ends it.
 pub struct Chromium {
     wire: Arc<Wire>,
+    trusted: Option<Trusted>,
     _process: Child,
     _profile: TempDir,
 }
@@ -36,6 +38,23 @@ pub struct Wire {
 impl Chromium {
     /// Starts Debian's Chromium, or the one that `CHROMIUM` names. It reaches this machine and nothing else.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// One that reaches a platform.
+    pub fn at(platform: &AnyPlatform) -> Self {
+        Self::start_with(platform.trusted())
+    }
+
+    /// `trusted` is a site of this machine whose certificate nobody else vouches for.
+    fn start_with(trusted: Option<Trusted>) -> Self {
+        let mut reached = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1".to_owned();
+        let mut key = String::new();
+        if let Some(trusted) = &trusted {
+            let host = trusted.origin.host_str().expect("a host");
+            reached.push_str(&format!(", EXCLUDE {host}"));
+            key.clone_from(&trusted.key);
+        }
         let profile = tempfile::tempdir().expect("a temporary folder");
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         // Chromium reads commands from descriptor 3 and writes to 4; the shell lays our pipes there.
@@ -52,8 +71,10 @@ impl Chromium {
                 "--disable-sync",
                 "--no-first-run",
                 "--hide-scrollbars",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
             ])
+            .arg(format!("--host-resolver-rules={reached}"))
+            // This one key, no other one and no authority.
+            .arg(format!("--ignore-certificate-errors-spki-list={key}"))
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -70,6 +91,7 @@ impl Chromium {
         tokio::spawn(read(from, wire.clone()));
         Self {
             wire,
+            trusted,
             _process: process,
             _profile: profile,
         }
@@ -79,7 +101,8 @@ impl Chromium {
     pub async fn person(&self, look: Look) -> Window {
         let person = self.wire.call(None, "Target.createBrowserContext", json!({})).await;
         let person = person["browserContextId"].as_str().expect("an id").to_owned();
-        Window::open(self.wire.clone(), person, look).await
+        let site = self.trusted.as_ref().map(|trusted| trusted.origin.clone());
+        Window::open(self.wire.clone(), site, person, look).await
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use url::Url;
 
 /// Of one window, since it was opened.
 #[derive(Debug, Default)]
 pub struct Complaints {
+    /// What addresses that may be asked start with.
+    ours: Vec<String>,
     found: Vec<String>,
     /// Parts of messages that the test provokes.
     expected: Vec<&'static str>,
@@ -18,6 +21,16 @@ pub struct Complaints {
 }
 
 impl Complaints {
+    /// None yet. Pages may ask this machine by its own names, and one site more.
+    pub fn beyond(site: Option<&Url>) -> Self {
+        let site = site.map(|site| format!("{}/", site.origin().ascii_serialization()));
+        let ours = ["http://localhost:", "http://127.0.0.1:", "data:", "about:"];
+        Self {
+            ours: ours.map(str::to_owned).into_iter().chain(site).collect(),
+            ..Self::default()
+        }
+    }
+
     pub fn expect(&mut self, containing: &'static str) {
         self.expected.push(containing);
     }
@@ -40,8 +53,7 @@ impl Complaints {
         match method {
             "Network.requestWillBeSent" => {
                 let url = text(&parameters["request"]["url"]);
-                let ours = ["http://localhost:", "http://127.0.0.1:", "data:", "about:"];
-                if !ours.iter().any(|prefix| url.starts_with(prefix)) {
+                if !self.ours.iter().any(|prefix| url.starts_with(prefix)) {
                     self.found.push(format!("a request to another host: {url}"));
                 }
             }

@@ -1,10 +1,10 @@
 //! Lost connections, several windows, and the button "back".
 
-use portico_sandbox::{Fault, System};
+use portico_sandbox::{Breakage, Fault, System};
 use serde_json::json;
 use std::time::Duration;
 
-use super::{Chromium, Look, Window, log_in, record, recorded, start_by_clicking};
+use super::{Chromium, Look, Window, log_in, open_in_catalog, record, recorded, start_by_clicking};
 use crate::support::Platform;
 
 /// Texts of all lines of all logs on a task's page.
@@ -167,4 +167,70 @@ async fn the_button_back() {
     let tasks = window.value("document.querySelectorAll('tbody tr').length").await;
     assert_eq!(tasks, json!(1));
     window.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: tests/run browser"]
+async fn the_number_of_running_tasks_drops_by_itself() {
+    let platform = Platform::start().await;
+    let chromium = Chromium::start();
+    let window = chromium.person(Look::DESK).await;
+    log_in(&platform, &window, "user1", "/").await;
+    slow_forge(&platform);
+    start_by_clicking(&window, "hello").await;
+    let list = window.another().await;
+    list.open_page(&format!("{}/create/tasks", platform.portal.url)).await;
+    for (page, shown) in [(&window, ".task"), (&list, "#tasks")] {
+        page.is("document.querySelector('#running-tasks').innerText.startsWith('1')")
+            .await;
+        record(page, "count", "#running-tasks").await;
+        record(page, "tasks", shown).await;
+        page.value("window.same = true").await;
+    }
+    for (page, done) in [(&window, "Done.*Done.*Done.*Done"), (&list, "hello.*Done")] {
+        recorded(page, "count", "^$").await;
+        recorded(page, "tasks", done).await;
+        page.is("window.same === true").await;
+        page.assert_clean();
+    }
+    assert_eq!(list.text("#tasks-total").await, "1 of yours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: tests/run browser"]
+async fn open_lists_say_when_they_are_not_live() {
+    let platform = Platform::start().await;
+    let chromium = Chromium::start();
+    let window = chromium.person(Look::DESK).await;
+    log_in(&platform, &window, "user1", "/").await;
+    start_by_clicking(&window, "hello").await;
+    open_in_catalog(&window, "hello").await;
+    let deployments = window.another().await;
+    let pages = [(&window, "/catalog"), (&deployments, "/deployments")];
+    for (page, path) in pages {
+        page.open_page(&format!("{}{path}", platform.portal.url)).await;
+        page.is("/Synced\\s*Healthy/.test(document.querySelector('tbody').innerText)")
+            .await;
+        assert_eq!(page.text(".watch").await, "", "{path} is live");
+        record(page, "watch", ".watch").await;
+    }
+    let row = "document.querySelector('tbody tr').getBoundingClientRect().top";
+    let before = window.value(row).await;
+    platform
+        .sandbox
+        .faults
+        .order(Fault::broken(System::Kubernetes, Breakage::Refuse).times(u32::MAX));
+    for (page, _) in pages {
+        recorded(page, "watch", "Not live since .*may be old").await;
+        // What was known stays, where it was.
+        page.is("/Synced\\s*Healthy/.test(document.querySelector('tbody').innerText)")
+            .await;
+    }
+    assert_eq!(window.value(row).await, before, "nothing moves");
+    window.picture("catalog-not-live").await;
+    platform.sandbox.faults.clear(Some(System::Kubernetes));
+    for (page, _) in pages {
+        page.is("document.querySelector('.watch').innerText === ''").await;
+        page.assert_clean();
+    }
 }

@@ -13,10 +13,10 @@ use super::{Chromium, Look, Window, log_in, open_in_catalog, start_by_clicking};
 use crate::support::{Checkout, Options, Platform};
 
 /// More requests than a page causes.
-const ALWAYS: u32 = 10_000;
+pub const ALWAYS: u32 = 10_000;
 
 /// The page that is open, in all looks.
-async fn look_at(window: &mut Window, name: &str) {
+pub async fn look_at(window: &mut Window, name: &str) {
     for look in [Look::DESK, Look::DARK, Look::PHONE] {
         window.wear(look).await;
         assert_accessible(window, &format!("{name}, {}", look.name)).await;
@@ -25,7 +25,7 @@ async fn look_at(window: &mut Window, name: &str) {
     window.wear(Look::DESK).await;
 }
 
-async fn visit(platform: &Platform, window: &mut Window, name: &str, path: &str) {
+pub async fn visit(platform: &Platform, window: &mut Window, name: &str, path: &str) {
     window.open_page(&format!("{}{path}", platform.portal.url)).await;
     look_at(window, name).await;
 }
@@ -45,6 +45,7 @@ async fn empty_usual_and_failing() {
         ("tasks-empty", "/create/tasks"),
         ("deployments-empty", "/deployments"),
         ("create", "/create"),
+        ("actions", "/create/actions"),
         ("settings", "/settings"),
         ("locations", "/catalog/locations"),
         ("group", "/catalog/default/group/admin"),
@@ -106,8 +107,13 @@ async fn empty_usual_and_failing() {
     .await;
     window.fill("main input[name=name]", "nowhere").await;
     window.follow("main button", "Review").await;
+    window.reads("Not everything could be checked").await;
+    window.reads("nowhere can be created").await;
     look_at(window, "review-forge-down").await;
+    // One can go on all the same.
     platform.sandbox.faults.clear(None);
+    window.follow("main button", "Create").await;
+    window.reads("4 done").await;
 
     // A description that is broken by a push.
     let password = &platform.sandbox.credentials.forge_password;

@@ -1,16 +1,15 @@
 //! The main job by clicking: with and without JavaScript, on a desk and on a phone.
 
-use portico::clock::Clock;
-
 use super::{Chromium, Look, log_in, open_in_catalog, record, recorded, start_by_clicking};
 use crate::story::assert_created_once;
-use crate::support::{Checkout, Platform};
+use crate::support::{AnyPlatform, fresh};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: tests/run browser"]
 async fn from_the_login_to_a_pushed_change_on_open_pages() {
-    let platform = Platform::start().await;
-    let chromium = Chromium::start();
+    let platform = AnyPlatform::start().await;
+    let chromium = Chromium::at(&platform);
+    let name = fresh("hello");
     let window = chromium.person(Look::DESK).await;
     log_in(&platform, &window, "user1", "/").await;
     window.reads("Owned by me and my groups").await;
@@ -22,17 +21,21 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     window
         .is("document.querySelector('.field .err').innerText.length > 0")
         .await;
-    window.fill("main input[name=name]", "hello").await;
+    window.fill("main input[name=name]", &name).await;
     window
         .is("document.querySelector('.field .err').innerText.length === 0")
         .await;
 
     // The task, live: the page is the same all the time.
-    start_by_clicking(&window, "hello").await;
+    start_by_clicking(&window, &name).await;
     record(&window, "steps", ".task").await;
     window.reads("4 done").await;
     recorded(&window, "steps", "Done.*Running|Running.*Waiting").await;
-    for link in ["giteaAdmin/hello", "Open in catalog", "Repository"] {
+    window
+        .is("!document.querySelector('main').innerText.includes('Cancel')")
+        .await;
+    let repository = format!("giteaAdmin/{name}");
+    for link in [repository.as_str(), "Open in catalog", "Repository"] {
         window.reads(link).await;
     }
     window
@@ -40,7 +43,7 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
         .await;
 
     // The entity is there at once, with everything about it.
-    open_in_catalog(&window, "hello").await;
+    open_in_catalog(&window, &name).await;
     for part in [
         "Platform team",
         "experimental",
@@ -61,32 +64,25 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
 
     // Two people look: at the entity, and at the list. A push changes both by itself.
     let other = chromium.person(Look::DESK).await;
-    log_in(&platform, &other, "user2", "/catalog").await;
+    log_in(&platform, &other, "user2", &format!("/catalog?text={name}")).await;
     record(&window, "status", ".stats").await;
     record(&window, "about", "#about").await;
     record(&other, "row", "#rows tr").await;
     recorded(&other, "row", "Synced Healthy").await;
-    let password = &platform.sandbox.credentials.forge_password;
-    let clone_url = format!("{}/giteaAdmin/hello.git", platform.sandbox.urls.forge);
-    let checkout = Checkout::clone(&clone_url, "giteaAdmin", password, None);
+    let checkout = platform.checkout(&name);
     checkout.edit("manifests/deployment.yaml", "replicas: 2", "replicas: 3");
     checkout.edit("catalog-info.yaml", "Says hello", "Says hello three times");
     let commit = checkout.push("Three replicas");
-    let pushed = Clock::system().now().timestamp_millis();
 
-    let described = recorded(&window, "about", "three times").await;
-    let listed = recorded(&other, "row", "three times").await;
-    for (page, at) in [("the entity's page", described), ("the list", listed)] {
-        assert!(
-            at - pushed < 2000,
-            "{page} showed the new description after {} ms",
-            at - pushed
-        );
-    }
+    recorded(&window, "about", "three times").await;
+    recorded(&other, "row", "three times").await;
     for (page, name) in [(&window, "status"), (&other, "row")] {
         let out = recorded(page, name, "OutOfSync").await;
-        let progressing = recorded(page, name, "Synced.*Progressing").await;
-        assert!(out <= progressing, "{name}: first out of sync, then progressing");
+        if !platform.is_real() {
+            // A real Deployment may be ready before Argo CD looks at it.
+            let progressing = recorded(page, name, "Synced.*Progressing").await;
+            assert!(out <= progressing, "{name}: first out of sync, then progressing");
+        }
         page.is(&format!("/Synced.*Healthy/.test(window.seen.{name}.at(-1).text)"))
             .await;
     }
@@ -96,7 +92,7 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
     window.click("summary", "user one").await;
     window.follow(".menu button", "Log out").await;
     window.reads("logged out").await;
-    window.open_page(&format!("{}/catalog", platform.portal.url)).await;
+    window.open_page(&format!("{}/catalog", platform.url)).await;
     window.is("!!document.querySelector('input[name=password]')").await;
 
     window.assert_clean();
@@ -106,27 +102,29 @@ async fn from_the_login_to_a_pushed_change_on_open_pages() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: tests/run browser"]
 async fn without_javascript_up_to_the_finished_task() {
-    let platform = Platform::start().await;
-    let chromium = Chromium::start();
+    let platform = AnyPlatform::start().await;
+    let chromium = Chromium::at(&platform);
+    let name = fresh("hello");
     let window = chromium.person(Look::DESK).await;
     window.switch_javascript_off().await;
     log_in(&platform, &window, "user1", "/").await;
-    start_by_clicking(&window, "hello").await;
-    open_in_catalog(&window, "hello").await;
+    start_by_clicking(&window, &name).await;
+    open_in_catalog(&window, &name).await;
     window.reads("git clone").await;
-    assert_created_once(&platform, "hello").await;
+    assert_created_once(&platform, &name).await;
     window.assert_clean();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: tests/run browser"]
 async fn on_a_phone() {
-    let platform = Platform::start().await;
-    let chromium = Chromium::start();
+    let platform = AnyPlatform::start().await;
+    let chromium = Chromium::at(&platform);
+    let name = fresh("hello");
     let window = chromium.person(Look::PHONE).await;
     log_in(&platform, &window, "user1", "/").await;
-    start_by_clicking(&window, "hello").await;
-    open_in_catalog(&window, "hello").await;
+    start_by_clicking(&window, &name).await;
+    open_in_catalog(&window, &name).await;
     // Filters are behind a button where there is no room beside the list.
     window.follow(".nav a", "Catalog").await;
     window.click(".facets summary", "Filters").await;

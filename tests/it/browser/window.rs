@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::chromium::Wire;
 use super::complaints::{self, Complaints};
@@ -50,24 +52,27 @@ impl Look {
 pub struct Window {
     wire: Arc<Wire>,
     session: String,
+    /// A site beside those of localhost that pages may ask.
+    site: Option<Url>,
     person: String,
     look: Look,
     complaints: Arc<Mutex<Complaints>>,
 }
 
 impl Window {
-    pub(super) async fn open(wire: Arc<Wire>, person: String, look: Look) -> Self {
+    pub(super) async fn open(wire: Arc<Wire>, site: Option<Url>, person: String, look: Look) -> Self {
         let events = wire.events();
         let target = json!({"url": "about:blank", "browserContextId": person, "newWindow": true});
         let target = wire.call(None, "Target.createTarget", target).await;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = wire.call(None, "Target.attachToTarget", attach).await;
         let session = attached["sessionId"].as_str().expect("an id").to_owned();
-        let complaints = Arc::new(Mutex::new(Complaints::default()));
+        let complaints = Arc::new(Mutex::new(Complaints::beyond(site.as_ref())));
         tokio::spawn(complaints::listen(events, session.clone(), complaints.clone()));
         let mut window = Self {
             wire,
             session,
+            site,
             person,
             look,
             complaints,
@@ -81,7 +86,7 @@ impl Window {
 
     /// Another window of the same person.
     pub async fn another(&self) -> Self {
-        Self::open(self.wire.clone(), self.person.clone(), self.look).await
+        Self::open(self.wire.clone(), self.site.clone(), self.person.clone(), self.look).await
     }
 
     /// In the page's own pixels.
@@ -97,11 +102,15 @@ impl Window {
     pub async fn wear(&mut self, look: Look) {
         self.look = look;
         self.size(look, look.height).await;
-        let scheme = if look.dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.command("Emulation.setEmulatedMedia", media).await;
+        self.wear_media().await;
         self.command("Emulation.setTouchEmulationEnabled", json!({"enabled": look.phone}))
             .await;
+    }
+
+    async fn wear_media(&self) {
+        let scheme = if self.look.dark { "dark" } else { "light" };
+        let media = json!({"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.command("Emulation.setEmulatedMedia", media).await;
     }
 
     async fn size(&self, look: Look, height: u32) {
@@ -238,21 +247,64 @@ impl Window {
         self.command("Input.insertText", json!({"text": text})).await;
     }
 
+    /// Presses a key: one character, or a name (`Escape`, `Tab`).
+    pub async fn press(&self, key: &str) {
+        let (text, code) = match key {
+            "Escape" => (None, 27),
+            "Tab" => (None, 9),
+            character => (Some(character), 0),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code});
+            if let Some(text) = text.filter(|_| kind == "keyDown") {
+                event["text"] = text.into();
+            }
+            self.command("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// How the page looks on paper, as a picture; nothing on it may be cut off, and nothing can be pressed there.
+    pub async fn print(&self, name: &str) {
+        self.command("Emulation.setEmulatedMedia", json!({"media": "print"}))
+            .await;
+        let seen = self
+            .value(
+                "[...document.querySelectorAll('.nav, .bar, .btn, button, input, .tabs')]
+                   .filter((e) => e.checkVisibility()).map((e) => e.outerHTML.slice(0, 120))
+                 .concat([...document.querySelectorAll('main *')]
+                   .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 &&
+                           getComputedStyle(e).overflowX !== 'visible' && !e.closest('.sr'))
+                   .map((e) => 'cut: ' + e.outerHTML.slice(0, 120)))",
+            )
+            .await;
+        self.picture(&format!("print-{name}")).await;
+        self.wear_media().await;
+        assert_eq!(seen, json!([]), "on paper, {name}");
+    }
+
     /// The whole page as a picture in `target/pictures`.
     pub async fn picture(&self, name: &str) {
-        use base64::Engine;
         let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         // As high as the page, so that what is fixed to an edge covers nothing.
         let height = self.value("document.documentElement.scrollHeight").await;
         let height = u32::try_from(height.as_u64().expect("a height")).expect("a height");
         self.size(self.look, height.clamp(self.look.height, 8000)).await;
-        let picture = self.command("Page.captureScreenshot", json!({"format": "png"})).await;
+        let picture = self.screenshot(json!({"format": "png"})).await;
         self.size(self.look, self.look.height).await;
-        let picture = base64::engine::general_purpose::STANDARD
-            .decode(picture["data"].as_str().expect("a picture"))
-            .expect("base64");
         std::fs::write(folder.join(format!("{name}-{}.png", self.look.name)), picture).expect("a file");
+    }
+
+    /// What the window shows of the page, as WebP.
+    pub async fn view(&self) -> Vec<u8> {
+        self.screenshot(json!({"format": "webp", "quality": 85})).await
+    }
+
+    async fn screenshot(&self, form: Value) -> Vec<u8> {
+        let picture = self.command("Page.captureScreenshot", form).await;
+        base64::engine::general_purpose::STANDARD
+            .decode(picture["data"].as_str().expect("a picture"))
+            .expect("base64")
     }
 
     /// Fails if the page asked another host, wrote an error, or broke the policy since the window was opened.

@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod company;
 mod database;
 mod git;
 mod platform;
@@ -13,6 +14,7 @@ mod systems;
 
 pub use access::{Access, Api};
 pub use browser::{Browser, Page, Stream};
+pub use company::Company;
 pub use database::Database;
 pub use git::{Checkout, git};
 pub use platform::{AnyPlatform, Options, Part, Platform, TOKEN};
@@ -20,7 +22,7 @@ pub use portal::Portal;
 pub use proxy::Cable;
 pub use recorder::{Exchange, Recorder};
 pub use swagger::Swagger;
-pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems};
+pub use systems::{ARGOCD_INSTANCE, Bench, RunningPlatform, Systems, Trusted};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -29,14 +31,23 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks again and again until `check` answers something; panics with `what` after two minutes.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl FnMut() -> F) -> T {
+    eventually_every(Duration::from_millis(50), what, check).await
+}
+
+/// As [`eventually`], with a pause of one's own between two questions.
+async fn eventually_every<T, F: Future<Output = Option<T>>>(
+    pause: Duration,
+    what: &str,
+    mut check: impl FnMut() -> F,
+) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = check().await {
             return found;
         }
         assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

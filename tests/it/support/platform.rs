@@ -7,7 +7,7 @@ use portico_sandbox::{Breakage, Credentials, Fault, Sandbox, System};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Access, Cable, Database, Portal, RunningPlatform, Systems};
+use super::{Access, Cable, Database, Portal, RunningPlatform, Systems, Trusted};
 
 const ADMIN: &str = Credentials::FORGE_ADMIN;
 /// The static token of programs.
@@ -158,6 +158,14 @@ impl AnyPlatform {
         Self::Running(Box::new(access), platform)
     }
 
+    /// The site that browsers have to be told to trust, if there is one.
+    pub fn trusted(&self) -> Option<Trusted> {
+        match self {
+            Self::Started(_) => None,
+            Self::Running(_, platform) => Some(platform.trusted()),
+        }
+    }
+
     /// Real systems, not stand-ins.
     pub fn is_real(&self) -> bool {
         matches!(self, Self::Running(..))
@@ -229,6 +237,7 @@ fn config(url: &str, sandbox: &Sandbox, connection: &str, locations: &[String]) 
         "Resource",
         "Location",
         "Template",
+        "Domain",
         "User",
         "Group",
     ];

@@ -3,12 +3,18 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use super::eventually;
+use super::eventually_every;
+
+/// Another build of the program than the tests' own, to measure it.
+const PROGRAM: &str = "PORTICO_PROGRAM";
 
 /// A running `portico serve`.
 pub struct Portal {
     pub url: String,
+    /// From its start until it said that it is ready.
+    pub ready_after: Duration,
     process: Child,
     log: PathBuf,
 }
@@ -22,8 +28,10 @@ impl Portal {
 
     /// Starts it and waits until it is ready.
     pub async fn start(url: &str, config: &Path) -> Self {
+        let began = Instant::now();
         let mut portal = Self::spawn(url, config);
         portal.ready().await;
+        portal.ready_after = began.elapsed();
         portal
     }
 
@@ -34,7 +42,8 @@ impl Portal {
             .append(true)
             .open(&log)
             .expect("the log can be written");
-        let process = Command::new(env!("CARGO_BIN_EXE_portico"))
+        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_portico").into());
+        let process = Command::new(program)
             .args(["serve", "--config"])
             .arg(config)
             .stdin(Stdio::null())
@@ -44,6 +53,7 @@ impl Portal {
             .expect("portico starts");
         Self {
             url: url.to_owned(),
+            ready_after: Duration::ZERO,
             process,
             log,
         }
@@ -55,7 +65,7 @@ impl Portal {
         let log = self.log.clone();
         let process = &mut self.process;
         let process = std::sync::Mutex::new(process);
-        eventually("the portal is ready", || {
+        eventually_every(Duration::from_millis(2), "the portal is ready", || {
             if let Ok(Some(status)) = process.lock().expect("one thread").try_wait() {
                 panic!(
                     "the portal ended with {status}:\n{}",
@@ -79,6 +89,15 @@ impl Portal {
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Its memory in KiB, what it shares with others in proportion.
+    pub fn pss(&self) -> u64 {
+        let file = format!("/proc/{}/smaps_rollup", self.process.id());
+        let text = std::fs::read_to_string(&file).expect("the kernel tells");
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let figure = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        figure.unwrap_or_else(|| panic!("no Pss in {file}:\n{text}"))
     }
 
     /// Everything that it and its predecessors of this test wrote.

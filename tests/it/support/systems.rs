@@ -9,9 +9,11 @@ use portico::kubernetes::{Cluster, ClusterSettings};
 use portico::outbound::{Allowed, Outbound};
 use portico_sandbox::{Credentials, Sandbox};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use url::Url;
 
 use super::{Api, Part};
 
@@ -142,6 +144,13 @@ impl Systems {
     }
 }
 
+/// A site with a certificate that no authority of the machine has signed.
+pub struct Trusted {
+    pub origin: Url,
+    /// Digest of its public key, as Chromium takes it.
+    pub key: String,
+}
+
 /// A platform that somebody started and that outlives the test.
 pub struct RunningPlatform {
     pub data: PathBuf,
@@ -155,6 +164,16 @@ impl RunningPlatform {
         let data = PathBuf::from(std::env::var_os(PLATFORM)?);
         let endpoints = json(&data.join("endpoints.json"));
         Some(Self { data, endpoints })
+    }
+
+    /// What browsers are told to trust: its front.
+    pub fn trusted(&self) -> Trusted {
+        let key = std::fs::read_to_string(self.data.join("certificates/front.key")).expect("the front's key");
+        let key = rcgen::KeyPair::from_pem(&key).expect("a key");
+        Trusted {
+            origin: text(&self.endpoints, "/portal").parse().expect("a URL"),
+            key: STANDARD.encode(Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key))),
+        }
     }
 
     /// Has its supervisor `stop` or `start` one system, over the socket that its own commands use.

@@ -293,7 +293,7 @@ impl Forge {
         Ok(Put::Committed(commit))
     }
 
-    /// The last deliveries of all webhooks of a repository, newest first for each hook.
+    /// The last deliveries of all webhooks of a repository itself, newest first for each hook.
     pub fn deliveries(&self, owner: &str, name: &str) -> Vec<Delivered> {
         self.inner.contents.read(|contents| {
             let hooks = contents
@@ -340,6 +340,7 @@ impl Forge {
             let _ = tokio::fs::remove_dir_all(git.folder()).await;
             return Ok(None);
         }
+        self.announce_repository(id).await?;
         Ok(Some(id))
     }
 
@@ -363,7 +364,7 @@ impl Forge {
                 repository.announced = refs;
                 repository.updated = chrono::Utc::now();
             }
-            webhooks::order(contents, id, &events);
+            webhooks::order(contents, &repository, &events);
         })?;
         self.inner.deliveries.notify_one();
         Ok(())

@@ -38,6 +38,9 @@ pub struct Account {
     password: Option<(String, String)>,
     /// Access tokens.
     pub tokens: Vec<Token>,
+    /// Webhooks for all of its repositories.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
     /// When it was made.
     pub created: DateTime<Utc>,
 }
@@ -92,6 +95,18 @@ pub struct Repository {
     pub statuses: Vec<Status>,
     /// Pull requests, oldest first.
     pub pulls: Vec<Pull>,
+    /// Issues, oldest first.
+    #[serde(default)]
+    pub issues: Vec<Issue>,
+    /// Upper-case names of the secrets for Actions → their values.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// Upper-case names of the variables for Actions → their values.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Which parts of it are on.
+    #[serde(default)]
+    pub units: Units,
     /// Refs (full name → object) that webhooks were told of.
     pub announced: BTreeMap<String, String>,
     /// The tree that was last put here from a folder.
@@ -223,6 +238,53 @@ pub struct Pull {
     pub updated: DateTime<Utc>,
 }
 
+/// An issue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Issue {
+    /// Unique.
+    pub id: u64,
+    /// Counted in the repository together with pull requests, from 1.
+    pub number: u64,
+    /// One line.
+    pub title: String,
+    /// Text.
+    pub body: String,
+    /// Lower-case name of who opened it.
+    pub author: String,
+    /// Lower-case names.
+    pub assignees: Vec<String>,
+    /// When.
+    pub created: DateTime<Utc>,
+}
+
+/// Parts of a repository that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
+    /// Issues.
+    pub issues: bool,
+    /// The wiki.
+    pub wiki: bool,
+    /// Pull requests.
+    pub pulls: bool,
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Self {
+            issues: true,
+            wiki: true,
+            pulls: true,
+        }
+    }
+}
+
+impl Repository {
+    /// Number of the next issue or pull request.
+    pub fn next_number(&self) -> u64 {
+        (self.pulls.len() + self.issues.len()) as u64 + 1
+    }
+}
+
 impl Contents {
     /// A new id.
     pub fn next_id(&mut self) -> u64 {
@@ -267,6 +329,7 @@ impl Contents {
             members,
             password: password.map(salted),
             tokens: Vec::new(),
+            hooks: Vec::new(),
             created: Utc::now(),
         };
         Some(self.accounts.entry(key).or_insert(account))
@@ -361,6 +424,10 @@ impl Repository {
             statuses: Vec::new(),
             pulls: Vec::new(),
             announced: BTreeMap::new(),
+            issues: Vec::new(),
+            secrets: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            units: Units::default(),
             seeded: None,
         }
     }

@@ -116,9 +116,9 @@ impl Forge {
                 "push": permission >= Permission::Write,
                 "pull": true,
             },
-            "has_issues": false,
-            "has_wiki": false,
-            "has_pull_requests": true,
+            "has_issues": repository.units.issues,
+            "has_wiki": repository.units.wiki,
+            "has_pull_requests": repository.units.pulls,
             "has_projects": false,
             "has_releases": false,
             "has_packages": false,
@@ -246,6 +246,17 @@ pub async fn of_refs(
         }
     }
     Ok(events)
+}
+
+/// A repository that was `created` or `deleted`.
+pub async fn of_repository(forge: &Forge, repository: &Repository, action: &str) -> Event {
+    let seen = forge.repository(repository, Permission::Admin).await;
+    let owner = forge.user_named(&repository.owner);
+    Event {
+        name: "repository",
+        branch: None,
+        payload: json!({ "action": action, "repository": seen, "organization": owner, "sender": owner }),
+    }
 }
 
 /// The body of a `push`; an empty `before` stands for a new ref.

@@ -9,20 +9,23 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::Forge;
-use super::model::{Contents, Delivered, Delivery, Hook};
-use super::payload::Event;
+use super::model::{Contents, Delivered, Delivery, Hook, Repository};
+use super::payload::{self, Event};
 
 /// So many past deliveries are kept for each hook.
 const KEPT: usize = 20;
 
-/// Puts deliveries of the events to all hooks that want them at the end of the queue.
-pub fn order(contents: &mut Contents, repository: u64, events: &[Event]) {
-    let Some(hooks) = contents.repositories.get(&repository).map(|found| found.hooks.clone()) else {
-        return;
-    };
+/// Puts deliveries of the events to all hooks that want them, the repository's and its owner's, at the end of the queue.
+pub fn order(contents: &mut Contents, repository: &Repository, events: &[Event]) {
+    let own = contents
+        .repositories
+        .get(&repository.id)
+        .map(|found| found.hooks.clone());
+    let of_owner = contents.account(&repository.owner).map(|owner| owner.hooks.clone());
+    let hooks: Vec<Hook> = own.into_iter().chain(of_owner).flatten().collect();
     for event in events {
         for hook in hooks.iter().filter(|hook| wants(hook, event)) {
-            contents.pending.push(delivery(repository, hook.id, event));
+            contents.pending.push(delivery(repository.id, hook.id, event));
         }
     }
 }
@@ -78,6 +81,32 @@ fn glob(pattern: &str, text: &str) -> bool {
     matches(pattern.as_bytes(), text.as_bytes())
 }
 
+/// The hook of a delivery: the repository's, or one of an account.
+fn hook_of<'a>(contents: &'a mut Contents, delivery: &Delivery) -> Option<&'a mut Hook> {
+    let own = contents.repositories.get_mut(&delivery.repository);
+    let own = own.map(|found| &mut found.hooks);
+    let of_accounts = contents.accounts.values_mut().map(|account| &mut account.hooks);
+    let mut all = own.into_iter().chain(of_accounts).flatten();
+    all.find(|hook| hook.id == delivery.hook)
+}
+
+impl Forge {
+    /// Orders deliveries of a repository that came.
+    pub(super) async fn announce_repository(&self, id: u64) -> Result<()> {
+        let found = self
+            .inner
+            .contents
+            .read(|contents| contents.repositories.get(&id).cloned());
+        let Some(repository) = found else { return Ok(()) };
+        let event = payload::of_repository(self, &repository, "created").await;
+        self.inner
+            .contents
+            .update(|contents| order(contents, &repository, &[event]))?;
+        self.inner.deliveries.notify_one();
+        Ok(())
+    }
+}
+
 /// Starts the task that makes deliveries.
 pub fn start(forge: Forge) -> Result<tokio::task::JoinHandle<()>> {
     let client = reqwest::Client::builder()
@@ -96,8 +125,7 @@ pub fn start(forge: Forge) -> Result<tokio::task::JoinHandle<()>> {
             let delivered = make(&forge, &client, &delivery).await;
             let recorded = forge.inner.contents.update(|contents| {
                 contents.pending.retain(|pending| pending.uuid != delivery.uuid);
-                let repository = contents.repositories.get_mut(&delivery.repository);
-                let hook = repository.and_then(|found| found.hooks.iter_mut().find(|hook| hook.id == delivery.hook));
+                let hook = hook_of(contents, &delivery);
                 if let (Some(hook), Some(delivered)) = (hook, delivered) {
                     hook.deliveries.insert(0, delivered);
                     hook.deliveries.truncate(KEPT);
@@ -114,8 +142,13 @@ pub fn start(forge: Forge) -> Result<tokio::task::JoinHandle<()>> {
 /// `None` when the hook was deleted meanwhile.
 async fn make(forge: &Forge, client: &reqwest::Client, delivery: &Delivery) -> Option<Delivered> {
     let hook = forge.inner.contents.read(|contents| {
-        let repository = contents.repositories.get(&delivery.repository)?;
-        repository.hooks.iter().find(|hook| hook.id == delivery.hook).cloned()
+        let own = contents
+            .repositories
+            .get(&delivery.repository)
+            .map(|found| &found.hooks);
+        let of_accounts = contents.accounts.values().map(|account| &account.hooks);
+        let mut all = own.into_iter().chain(of_accounts).flatten();
+        all.find(|hook| hook.id == delivery.hook).cloned()
     })?;
     let (status, error) = match send(client, &hook, delivery).await {
         Ok(status) => (Some(status), None),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use portico::scm::{NewRepository, ScmError, is_signed};
+use portico::scm::{NewRepository, ScmError, Watched, is_signed};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn pushes_are_reported_and_signed(target: &Target) {
     let forge = target.forge();
     for secret in ["an old secret", "s3cret"] {
         forge
-            .ensure_webhook(&repository, &url, secret)
+            .ensure_webhook(&Watched::Repository(repository.clone()), &url, secret)
             .await
             .expect("the account may");
     }
@@ -56,6 +56,76 @@ async fn pushes_are_reported_and_signed(target: &Target) {
     assert_eq!(payload["ref"], "refs/heads/main", "{payload}");
     assert_eq!(payload["after"], commit, "{payload}");
     assert_eq!(payload["commits"][0]["added"], json!(["a"]), "{payload}");
+}
+
+/// One webhook of an owner tells of all repositories, also of those that come and go.
+async fn an_owner_is_watched(target: &Target) {
+    let forge = target.forge();
+    let api = target.systems.forge_api();
+    let organisation = fresh("watched");
+    let (status, made) = api.post("/orgs", &json!({"username": organisation})).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let owner = |owner: &str| Watched::Owner {
+        forge: target.base_url.clone(),
+        owner: owner.to_owned(),
+    };
+    let (url, received) = receiver().await;
+    for secret in ["an old secret", "s3cret"] {
+        forge
+            .ensure_webhook(&owner(&organisation), &url, secret)
+            .await
+            .expect("the account may");
+    }
+    let (_, hooks) = api.get(&format!("/orgs/{organisation}/hooks")).await;
+    assert_eq!(hooks.as_array().map(Vec::len), Some(1), "{hooks}");
+
+    let wanted = NewRepository {
+        owner: Some(organisation.clone()),
+        ..new("one")
+    };
+    let repository = forge
+        .create_repository(&wanted)
+        .await
+        .expect("it can be created")
+        .repository;
+    target
+        .push(&repository, "main", |folder| write(folder, "a", b"a"))
+        .await;
+    let (status, _) = api.delete(&api_path(&repository)).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let full_name = format!("{organisation}/one");
+    for (event, action) in [("repository", "created"), ("push", ""), ("repository", "deleted")] {
+        let body = eventually(&format!("{event} {action} is delivered"), || async {
+            let received = received.lock().expect("not poisoned");
+            let mut bodies = received.iter().filter(|(headers, body)| {
+                headers.get("x-gitea-event").is_some_and(|found| found == event) && is_signed(headers, "s3cret", body)
+            });
+            bodies.find_map(|(_, body)| {
+                let body: Value = serde_json::from_slice(body).ok()?;
+                (action.is_empty() || body["action"] == action).then_some(body)
+            })
+        })
+        .await;
+        assert_eq!(body["repository"]["full_name"], full_name, "{body}");
+    }
+
+    // The account itself is watched like an organisation; another user's repositories cannot be.
+    forge
+        .ensure_webhook(&owner(&target.username), &url, "s3cret")
+        .await
+        .expect("the account may");
+    let (_, hooks) = api.get("/user/hooks").await;
+    let own: Vec<&Value> = hooks
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|hook| hook["config"]["url"] == url.as_str())
+        .collect();
+    assert_eq!(own.len(), 1, "{hooks}");
+    let (status, _) = api.delete(&format!("/user/hooks/{}", own[0]["id"])).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let stranger = forge.ensure_webhook(&owner(&fresh("nobody")), &url, "s3cret").await;
+    assert!(matches!(stranger, Err(ScmError::NotFound { .. })), "{stranger:?}");
 }
 
 async fn commits_carry_statuses(target: &Target) {
@@ -199,6 +269,7 @@ async fn the_forge_keeps_what_actions_and_people_rely_on() {
     let url = systems.forge.url.clone();
     let target = Target::of(systems, &url);
     pushes_are_reported_and_signed(&target).await;
+    an_owner_is_watched(&target).await;
     commits_carry_statuses(&target).await;
     pull_requests_are_opened_once_and_merged(&target).await;
     private_repositories_are_hidden(&target).await;

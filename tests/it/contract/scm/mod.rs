@@ -1,12 +1,13 @@
 //! Forgejo and Gitea, as `portico::scm` relies on them.
 
 mod beside;
+mod collaboration;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
-use portico::scm::{ForgejoConfig, Forges, NewRepository, Repository, Scm, ScmError, Source};
+use portico::scm::{ForgejoConfig, Forges, NewRepository, Repository, Scm, ScmError, Source, Watched};
 
 use crate::support::{Bench, eventually, fresh, git};
 
@@ -288,12 +289,16 @@ async fn one_webhook_is_kept(target: &Target) {
     let url = "http://127.0.0.1:9/api/events/http/gitea/one";
     for secret in ["first", "second"] {
         forge
-            .ensure_webhook(&repository, url, secret)
+            .ensure_webhook(&Watched::Repository(repository.clone()), url, secret)
             .await
             .expect("the account may");
     }
     forge
-        .ensure_webhook(&repository, &format!("{url}-more"), "third")
+        .ensure_webhook(
+            &Watched::Repository(repository.clone()),
+            &format!("{url}-more"),
+            "third",
+        )
         .await
         .expect("the account may");
     let (_, hooks) = target
@@ -334,6 +339,7 @@ pub async fn what_the_port_can_do(systems: Bench, base_url: &str) {
     an_alias_names_the_same_repository(&target).await;
     one_webhook_is_kept(&target).await;
     a_wrong_password_is_denied(&target).await;
+    collaboration::what_people_do_with_it(&target).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

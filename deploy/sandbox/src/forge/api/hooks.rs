@@ -1,18 +1,19 @@
-//! Webhooks of a repository.
+//! Webhooks of a repository, of an organisation, and of the user who asks.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Answer, Input, Paging, counted};
 use crate::forge::Forge;
-use crate::forge::access::{Caller, Refusal, Seen};
-use crate::forge::model::{Hook, Permission};
+use crate::forge::access::{Caller, Refusal};
+use crate::forge::model::{Contents, Hook, Permission};
 use crate::forge::payload::{self, Event, time};
 use crate::forge::webhooks;
 
@@ -43,47 +44,100 @@ pub struct EditHook {
     authorization_header: Option<String>,
 }
 
-type Place = Path<(String, String, u64)>;
+/// Whose webhooks are meant.
+#[derive(Debug)]
+pub struct Hooks(Holder);
+
+#[derive(Debug)]
+enum Holder {
+    Repository(u64),
+    /// Lower-case name of an organisation or user.
+    Account(String),
+}
+
+impl FromRequestParts<Forge> for Hooks {
+    type Rejection = Refusal;
+
+    /// By the path: `/repos/{owner}/{repository}/…`, `/orgs/{owner}/…`, `/user/…`. The caller must administer it.
+    async fn from_request_parts(parts: &mut Parts, forge: &Forge) -> Result<Self, Refusal> {
+        let caller = Caller::of(forge, &parts.headers)?;
+        let path: HashMap<String, String> = match Path::from_request_parts(parts, forge).await {
+            Ok(Path(path)) => path,
+            Err(_) => HashMap::new(),
+        };
+        match (path.get("owner"), path.get("repository")) {
+            (Some(owner), Some(name)) => {
+                let seen = forge.see(&caller, owner, name, Permission::Admin)?;
+                Ok(Self(Holder::Repository(seen.repository.id)))
+            }
+            (Some(owner), None) => {
+                let account = caller.required()?;
+                let (is_organisation, allowed) = forge.inner.contents.read(|contents| {
+                    let found = contents.account(owner).is_some_and(|owner| owner.members.is_some());
+                    (found, contents.may_administer(&account, owner))
+                });
+                match (is_organisation, allowed) {
+                    (false, _) => Err(Refusal::not_found()),
+                    (true, false) => Err(Refusal::new(StatusCode::FORBIDDEN, "Must be an organization owner")),
+                    (true, true) => Ok(Self(Holder::Account(owner.to_lowercase()))),
+                }
+            }
+            _ => Ok(Self(Holder::Account(caller.required()?.name.to_lowercase()))),
+        }
+    }
+}
+
+impl Hooks {
+    fn of<'a>(&self, contents: &'a mut Contents) -> Answer<&'a mut Vec<Hook>> {
+        let found = match &self.0 {
+            Holder::Repository(id) => contents.repositories.get_mut(id).map(|found| &mut found.hooks),
+            Holder::Account(name) => contents.accounts.get_mut(name).map(|found| &mut found.hooks),
+        };
+        found.ok_or_else(Refusal::not_found)
+    }
+
+    fn all(&self, forge: &Forge) -> Answer<Vec<Hook>> {
+        forge.inner.contents.read(|contents| {
+            let found = match &self.0 {
+                Holder::Repository(id) => contents.repositories.get(id).map(|found| found.hooks.clone()),
+                Holder::Account(name) => contents.accounts.get(name).map(|found| found.hooks.clone()),
+            };
+            found.ok_or_else(Refusal::not_found)
+        })
+    }
+}
+
+/// Number of a hook, the last of the path's parts.
+#[derive(Debug, Deserialize)]
+pub struct HookId {
+    id: u64,
+}
 
 /// `GET …/hooks`.
-pub async fn list(
-    State(forge): State<Forge>,
-    caller: Caller,
-    Path((owner, name)): Path<(String, String)>,
-    Query(paging): Query<Paging>,
-) -> Answer<Response> {
-    let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
-    let total = seen.repository.hooks.len();
-    let list = paging.of(seen.repository.hooks).iter().map(hook_json).collect();
+pub async fn list(State(forge): State<Forge>, hooks: Hooks, Query(paging): Query<Paging>) -> Answer<Response> {
+    let all = hooks.all(&forge)?;
+    let total = all.len();
+    let list = paging.of(all).iter().map(hook_json).collect();
     Ok(counted(total, list).into_response())
 }
 
 /// `POST …/hooks`.
-pub async fn create(
-    State(forge): State<Forge>,
-    caller: Caller,
-    Path((owner, name)): Path<(String, String)>,
-    Input(wanted): Input<NewHook>,
-) -> Answer<Response> {
-    let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
+pub async fn create(State(forge): State<Forge>, hooks: Hooks, Input(wanted): Input<NewHook>) -> Answer<Response> {
     if !KINDS.contains(&wanted.kind.as_str()) {
         return Err(Refusal::invalid(format!("Invalid hook type: {}", wanted.kind)));
     }
-    let url = wanted
-        .config
-        .get("url")
-        .ok_or_else(|| Refusal::invalid("Missing config option: url"))?;
-    let content_type = wanted
-        .config
-        .get("content_type")
-        .ok_or_else(|| Refusal::invalid("Missing config option: content_type"))?;
+    let option = |name: &str| {
+        let found = wanted.config.get(name).cloned();
+        found.ok_or_else(|| Refusal::invalid(format!("Missing config option: {name}")))
+    };
+    let (url, content_type) = (option("url")?, option("content_type")?);
     let hook = forge.inner.contents.update(|contents| {
         let now = Utc::now();
         let hook = Hook {
             id: contents.next_id(),
             kind: wanted.kind.clone(),
-            url: url.clone(),
-            content_type: content_type.clone(),
+            url,
+            content_type,
             secret: wanted.config.get("secret").cloned().unwrap_or_default(),
             authorization: wanted.authorization_header.clone(),
             active: wanted.active,
@@ -98,38 +152,27 @@ pub async fn create(
             deliveries: Vec::new(),
         };
         check(&hook)?;
-        if let Some(repository) = contents.repositories.get_mut(&seen.repository.id) {
-            repository.hooks.push(hook.clone());
-        }
+        hooks.of(contents)?.push(hook.clone());
         Ok::<_, Refusal>(hook)
     })??;
     Ok((StatusCode::CREATED, Json(hook_json(&hook))).into_response())
 }
 
 /// `GET …/hooks/{id}`.
-pub async fn show(State(forge): State<Forge>, caller: Caller, Path((owner, name, id)): Place) -> Answer<Json<Value>> {
-    let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
-    Ok(Json(hook_json(find(&seen, id)?)))
+pub async fn show(State(forge): State<Forge>, hooks: Hooks, Path(HookId { id }): Path<HookId>) -> Answer<Json<Value>> {
+    Ok(Json(hook_json(find(&hooks.all(&forge)?, id)?)))
 }
 
 /// `PATCH …/hooks/{id}`.
 pub async fn update(
     State(forge): State<Forge>,
-    caller: Caller,
-    Path((owner, name, id)): Place,
+    hooks: Hooks,
+    Path(HookId { id }): Path<HookId>,
     Input(edit): Input<EditHook>,
 ) -> Answer<Json<Value>> {
-    let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
     let changed = forge.inner.contents.try_update(|contents| {
-        let repository = contents
-            .repositories
-            .get_mut(&seen.repository.id)
-            .ok_or_else(Refusal::not_found)?;
-        let hook = repository
-            .hooks
-            .iter_mut()
-            .find(|hook| hook.id == id)
-            .ok_or_else(Refusal::not_found)?;
+        let mut all = hooks.of(contents)?.iter_mut();
+        let hook = all.find(|hook| hook.id == id).ok_or_else(Refusal::not_found)?;
         let config = edit.config.unwrap_or_default();
         let replace = |kept: &mut String, key: &str| {
             if let Some(value) = config.get(key) {
@@ -159,21 +202,23 @@ pub async fn update(
 }
 
 /// `DELETE …/hooks/{id}`.
-pub async fn delete(State(forge): State<Forge>, caller: Caller, Path((owner, name, id)): Place) -> Answer<StatusCode> {
-    let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
-    find(&seen, id)?;
+pub async fn delete(State(forge): State<Forge>, hooks: Hooks, Path(HookId { id }): Path<HookId>) -> Answer<StatusCode> {
+    find(&hooks.all(&forge)?, id)?;
     forge.inner.contents.update(|contents| {
-        if let Some(repository) = contents.repositories.get_mut(&seen.repository.id) {
-            repository.hooks.retain(|hook| hook.id != id);
-        }
-    })?;
+        hooks.of(contents)?.retain(|hook| hook.id != id);
+        Ok::<_, Refusal>(())
+    })??;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST …/hooks/{id}/tests`: a push of nothing new.
-pub async fn test(State(forge): State<Forge>, caller: Caller, Path((owner, name, id)): Place) -> Answer<StatusCode> {
+pub async fn test(
+    State(forge): State<Forge>,
+    caller: Caller,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+) -> Answer<StatusCode> {
     let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
-    find(&seen, id)?;
+    find(&seen.repository.hooks, id)?;
     let commit = seen.commit("").await?;
     let reference = format!("refs/heads/{}", seen.repository.default_branch);
     let repository = forge.repository(&seen.repository, seen.permission).await;
@@ -203,12 +248,8 @@ pub async fn test(State(forge): State<Forge>, caller: Caller, Path((owner, name,
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn find(seen: &Seen, id: u64) -> Answer<&Hook> {
-    seen.repository
-        .hooks
-        .iter()
-        .find(|hook| hook.id == id)
-        .ok_or_else(Refusal::not_found)
+fn find(hooks: &[Hook], id: u64) -> Answer<&Hook> {
+    hooks.iter().find(|hook| hook.id == id).ok_or_else(Refusal::not_found)
 }
 
 fn check(hook: &Hook) -> Answer<()> {

@@ -1,10 +1,12 @@
 //! The REST API under `/api/v1`, as the Swagger files of Forgejo and Gitea describe it.
 
+mod automation;
 mod branches;
 mod changes;
 mod contents;
 mod history;
 mod hooks;
+mod issues;
 mod pulls;
 mod repositories;
 mod statuses;
@@ -58,6 +60,17 @@ pub fn routes() -> Router<Forge> {
             get(hooks::show).patch(hooks::update).delete(hooks::delete),
         )
         .route("/hooks/{id}/tests", post(hooks::test))
+        .route(
+            "/actions/secrets/{name}",
+            axum::routing::put(automation::set_secret).delete(automation::delete_secret),
+        )
+        .route(
+            "/actions/variables/{name}",
+            get(automation::show_variable)
+                .post(automation::create_variable)
+                .put(automation::update_variable),
+        )
+        .route("/issues", get(issues::list).post(issues::create))
         .route("/pulls", get(pulls::list).post(pulls::create))
         .route("/pulls/{number}", get(pulls::show).patch(pulls::update))
         .route("/pulls/{number}/merge", post(pulls::merge))
@@ -70,6 +83,11 @@ pub fn routes() -> Router<Forge> {
         .route("/user", get(users::myself))
         .route("/user/repos", get(repositories::mine).post(repositories::create_mine))
         .route("/user/orgs", get(users::my_organisations))
+        .route("/user/hooks", get(hooks::list).post(hooks::create))
+        .route(
+            "/user/hooks/{id}",
+            get(hooks::show).patch(hooks::update).delete(hooks::delete),
+        )
         .route("/users/{user}", get(users::show))
         .route("/users/{user}/repos", get(repositories::of_owner))
         .route("/users/{user}/tokens", get(users::tokens).post(users::create_token))
@@ -81,6 +99,11 @@ pub fn routes() -> Router<Forge> {
         .route(
             "/orgs/{owner}",
             get(users::organisation).delete(users::delete_organisation),
+        )
+        .route("/orgs/{owner}/hooks", get(hooks::list).post(hooks::create))
+        .route(
+            "/orgs/{owner}/hooks/{id}",
+            get(hooks::show).patch(hooks::update).delete(hooks::delete),
         )
         .route(
             "/orgs/{owner}/repos",

@@ -117,7 +117,7 @@ pub async fn create(
         let now = Utc::now();
         let pull = Pull {
             id,
-            number: repository.pulls.len() as u64 + 1,
+            number: repository.next_number(),
             title: wanted.title,
             body: wanted.body,
             head: head.clone(),
@@ -298,7 +298,7 @@ async fn tell(forge: &Forge, seen: &Seen, action: &str, pull: &Pull, body: &Valu
     forge
         .inner
         .contents
-        .update(|contents| webhooks::order(contents, seen.repository.id, &[event]))?;
+        .update(|contents| webhooks::order(contents, &seen.repository, &[event]))?;
     forge.inner.deliveries.notify_one();
     Ok(())
 }

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Input, Paging, counted};
-use crate::forge::Forge;
 use crate::forge::access::{Caller, Refusal};
 use crate::forge::commits::{self, Change, Note};
 use crate::forge::model::{Account, Permission, Repository};
 use crate::forge::names::{is_name, is_ref_name};
+use crate::forge::{Forge, payload, webhooks};
 
 #[derive(Debug, Deserialize)]
 pub struct NewRepository {
@@ -231,6 +231,9 @@ pub struct Edit {
     private: Option<bool>,
     archived: Option<bool>,
     default_branch: Option<String>,
+    has_issues: Option<bool>,
+    has_wiki: Option<bool>,
+    has_pull_requests: Option<bool>,
 }
 
 /// `PATCH /repos/{owner}/{repository}`.
@@ -283,6 +286,10 @@ pub async fn update(
         if let Some(branch) = edit.default_branch {
             repository.default_branch = branch;
         }
+        let units = &mut repository.units;
+        units.issues = edit.has_issues.unwrap_or(units.issues);
+        units.wiki = edit.has_wiki.unwrap_or(units.wiki);
+        units.pulls = edit.has_pull_requests.unwrap_or(units.pulls);
         repository.updated = Utc::now();
         Ok(repository.clone())
     })??;
@@ -297,10 +304,12 @@ pub async fn delete(
 ) -> Answer<StatusCode> {
     let seen = forge.see(&caller, &owner, &name, Permission::Admin)?;
     let _lock = forge.lock(seen.repository.id).await;
-    forge
-        .inner
-        .contents
-        .update(|contents| contents.repositories.remove(&seen.repository.id))?;
+    let event = payload::of_repository(&forge, &seen.repository, "deleted").await;
+    forge.inner.contents.update(|contents| {
+        contents.repositories.remove(&seen.repository.id);
+        webhooks::order(contents, &seen.repository, &[event]);
+    })?;
+    forge.inner.deliveries.notify_one();
     if let Err(error) = tokio::fs::remove_dir_all(seen.git.folder()).await {
         tracing::warn!(%error, folder = %seen.git.folder().display(), "the folder of a deleted repository stays");
     }

@@ -1,0 +1,99 @@
+//! What the list page shows.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::super::Entity;
+use super::super::filter::Filter;
+use super::conditions::{Builder, condition, contains, value};
+use super::entities::Row;
+use super::search::Query;
+
+/// A row of the list page.
+pub struct ListRow {
+    pub entity: Entity,
+    pub changed_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Record {
+    #[sqlx(flatten)]
+    row: Row,
+    changed_at: DateTime<Utc>,
+    total: i64,
+}
+
+/// A page of the list: every word must stand in an entity's name, title, description, tags or owner. With
+/// the number of all that match.
+pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
+    let mut sql = Builder::new(
+        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at, e.total from (
+            select e.*, count(*) over () as total, ",
+    );
+    let first = query.order.first();
+    value(&mut sql, first.and_then(|order| order.field.as_deref()));
+    sql.push(" as value from catalog_entity e where ");
+    condition(&mut sql, &query.filter);
+    contains(&mut sql, words);
+    sql.push(") e order by e.value collate \"C\"")
+        .push(match first.is_some_and(|order| order.descending) {
+            true => " desc nulls last",
+            false => " asc nulls last",
+        })
+        .push(", e.title collate \"C\", e.entity_ref limit ")
+        .push_bind(query.limit.unwrap_or(50))
+        .push(" offset ")
+        .push_bind(query.offset);
+    let records: Vec<Record> = sql.build_query_as().fetch_all(db).await?;
+    let total = match records.first() {
+        Some(record) => record.total,
+        // Behind the last page there is no row to tell the number.
+        None if query.offset > 0 => {
+            let mut sql = Builder::new("select count(*) from catalog_entity e where ");
+            condition(&mut sql, &query.filter);
+            contains(&mut sql, words);
+            sql.build_query_scalar().fetch_one(db).await?
+        }
+        None => 0,
+    };
+    let rows = records.into_iter().map(|record| {
+        Ok(ListRow {
+            entity: record.row.entity()?,
+            changed_at: record.changed_at,
+        })
+    });
+    Ok((rows.collect::<Result<_, sqlx::Error>>()?, total))
+}
+
+/// Columns that the list page counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    Kind,
+    Type,
+    Owner,
+    Lifecycle,
+}
+
+/// Values of a column among the entities that match, most frequent first.
+pub async fn column_counts(
+    db: &PgPool,
+    filter: &Filter,
+    words: &[String],
+    column: Column,
+    limit: i64,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let name = match column {
+        // As it is written.
+        Column::Kind => "(select substr(c, 6) from unnest(e.counted) c where starts_with(c, 'kind='))",
+        Column::Type => "e.type",
+        Column::Owner => "e.owner",
+        Column::Lifecycle => "e.lifecycle",
+    };
+    let mut sql = Builder::new("select value, count(*) from (select ");
+    sql.push(name).push(" as value from catalog_entity e where ");
+    condition(&mut sql, filter);
+    contains(&mut sql, words);
+    sql.push(") e where value is not null group by value order by count(*) desc, value limit ")
+        .push_bind(limit);
+    sql.build_query_as().fetch_all(db).await
+}
