@@ -56,6 +56,14 @@ pub struct Frame {
     pub stop: CancellationToken,
 }
 
+/// The frame as answers need it.
+#[derive(Clone)]
+struct Served {
+    frame: Frame,
+    /// The same on every answer.
+    policy: Option<HeaderValue>,
+}
+
 /// What is known of the caller: `Err` while sessions cannot be read.
 #[derive(Clone)]
 struct Resolved(Result<Option<Caller>, Arc<sqlx::Error>>);
@@ -72,6 +80,10 @@ impl Frame {
             }
         }
         let protected = protected.route_layer(middleware::from_fn_with_state(self.clone(), require_caller));
+        let served = Served {
+            policy: HeaderValue::from_str(&self.content_security_policy()).ok(),
+            frame: self,
+        };
         public
             .merge(protected)
             .fallback(|| async { StatusCode::NOT_FOUND })
@@ -81,7 +93,7 @@ impl Frame {
             ))
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(csrf)
-            .layer(middleware::from_fn_with_state(self, serve))
+            .layer(middleware::from_fn_with_state(served, serve))
             // What programs read is packed quickly: they are near, and making it small would take longer than making it.
             .layer(
                 CompressionLayer::new()
@@ -134,7 +146,7 @@ async fn require_caller(State(frame): State<Frame>, request: Request, next: Next
     }
 }
 
-async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
+async fn serve(State(Served { frame, policy }): State<Served>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let now = frame.clock.now();
     let request_id = new_id(&frame.clock).to_string();
@@ -187,7 +199,7 @@ async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> 
         });
         let response = render::failures(response, &asked, &shell);
         let mut response = frame.ended_with_process(response);
-        frame.headers(&mut response, &shell, quiet);
+        headers(&mut response, policy, &shell, quiet);
 
         let status = response.status().as_u16();
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -224,38 +236,37 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-impl Frame {
-    fn headers(&self, response: &mut Response, shell: &Shell, cacheable: bool) {
-        let headers = response.headers_mut();
-        let kind = headers.get(header::CONTENT_TYPE);
-        // The API and files speak English only, whoever asks.
-        let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        let mut set = |name: HeaderName, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        set(HeaderName::from_static("x-request-id"), &shell.request_id);
-        set(header::CONTENT_SECURITY_POLICY, &self.content_security_policy());
-        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        set(header::X_FRAME_OPTIONS, "DENY");
-        set(header::REFERRER_POLICY, "same-origin");
-        set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-        if is_page {
-            set(header::CONTENT_LANGUAGE, shell.locale.language.tag());
+fn headers(response: &mut Response, policy: Option<HeaderValue>, shell: &Shell, cacheable: bool) {
+    let headers = response.headers_mut();
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let kind = headers.get(header::CONTENT_TYPE);
+    // The API and files speak English only, whoever asks.
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
         }
-        if !cacheable {
-            headers.append(
-                header::VARY,
-                HeaderValue::from_static("HX-Request, Cookie, Accept-Language"),
-            );
-            headers
-                .entry(header::CACHE_CONTROL)
-                .or_insert(HeaderValue::from_static("no-store"));
-        }
+    };
+    set(HeaderName::from_static("x-request-id"), &shell.request_id);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    if is_page {
+        set(header::CONTENT_LANGUAGE, shell.locale.language.tag());
+    }
+    if !cacheable {
+        headers.append(
+            header::VARY,
+            HeaderValue::from_static("HX-Request, Cookie, Accept-Language"),
+        );
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
     }
 }
-
 #[cfg(test)]
 mod tests {
     use axum::routing::{get, post};

@@ -17,6 +17,8 @@ mod shell;
 #[cfg(test)]
 pub mod testing;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+
 pub use assets::{asset, routes as asset_routes};
 pub use badge::Badge;
 pub use error::{Error, FieldError};
@@ -29,9 +31,24 @@ pub use preferences::{Preferences, Theme};
 pub use section::Section;
 pub use shell::{NavigationEntry, Shell, SignedIn, initials, page};
 
+/// The text as JavaScript's `encodeURIComponent` writes it.
+pub fn encode_uri_component(text: &str) -> PercentEncode<'_> {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'!')
+        .remove(b'~')
+        .remove(b'*')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')');
+    utf8_percent_encode(text, KEPT)
+}
+
 /// Address of the login page that leads back to `next`, a path with query of this portal.
 pub fn login_url(next: &str) -> String {
-    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
     format!("/login?next={next}")
 }
 

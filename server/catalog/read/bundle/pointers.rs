@@ -1,21 +1,12 @@
 //! JSON pointers and the references that hold them.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
+
+use crate::web::encode_uri_component;
 
 /// References that a pointer leads through, at most.
 const MAX_STEPS: usize = 100;
-/// What `encodeURIComponent` keeps.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
 
 /// The text of a `$ref` that counts as one: a path to somewhere, but no named anchor.
 pub fn reference(value: &Value) -> Option<&str> {
@@ -43,7 +34,7 @@ pub fn pointer_of(keys: &[String]) -> String {
     keys.iter().fold("#".to_owned(), |mut pointer, key| {
         let key = key.replace('~', "~0").replace('/', "~1");
         pointer.push('/');
-        pointer.extend(utf8_percent_encode(&key, KEPT));
+        pointer.extend(encode_uri_component(&key));
         pointer
     })
 }

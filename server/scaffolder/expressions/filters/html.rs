@@ -8,6 +8,7 @@ use super::super::coerce::to_text;
 use super::super::error::Fault;
 use super::super::value::{Text, Value, string, units};
 use super::{Given, Outcome, like};
+use crate::web::encode_uri_component;
 
 fn escaped(text: &[u16], given: &Given<'_>) -> Result<Text, Fault> {
     let mut out = Vec::with_capacity(text.len());
@@ -112,18 +113,7 @@ fn one_blank(line: &str) -> String {
 
 /// `encodeURIComponent(text)`.
 fn component(text: &[u16]) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'!')
-        .remove(b'~')
-        .remove(b'*')
-        .remove(b'\'')
-        .remove(b'(')
-        .remove(b')');
-    utf8_percent_encode(&string(text), KEPT).to_string()
+    encode_uri_component(&string(text)).to_string()
 }
 
 pub(super) fn urlencode(value: Value, given: &Given<'_>) -> Outcome {
