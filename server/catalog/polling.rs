@@ -76,15 +76,15 @@ impl Catalog {
 
     /// What the worker does with a location that is due. Locations in the same repositories need no look of their own.
     pub(super) async fn poll(&self, id: Uuid) -> Result<ReadReport, CatalogError> {
-        let location = queries::locations::find(self.db(), id).await?;
+        let location = self.find_location(id).await?;
         // One that was never read, or that somebody asks for, tells at least why it cannot be read.
-        let reconciled = location.is_some_and(|location| location.checked_at.is_some() && !location.stale);
-        if reconciled && self.put_off(id).await? {
+        let reconciled = location.checked_at.is_some() && !location.stale;
+        if reconciled && self.put_off(&location).await? {
             return Ok(ReadReport::nothing_new());
         }
         let snapshots = Snapshots::default();
-        let report = self.read_with(id, false, &snapshots).await?;
-        if self.put_off(id).await? {
+        let report = self.read_one(&location, false, &snapshots).await?;
+        if self.put_off(&location).await? {
             return Ok(report);
         }
         if report.unchanged {
@@ -107,21 +107,34 @@ impl Catalog {
     }
 
     /// Postpones a location whose forge is left alone. False: it is not.
-    async fn put_off(&self, id: Uuid) -> Result<bool, CatalogError> {
+    async fn put_off(&self, location: &LocationState) -> Result<bool, CatalogError> {
         let now = self.clock().now();
-        let location = queries::locations::find(self.db(), id).await?;
-        let located = location.and_then(|location| self.sources().locate(&location.target).ok());
+        let located = self.sources().locate(&location.target).ok();
         let until = located.and_then(|located| self.pauses().until(&located.source.repository.forge, now));
         if let Some(until) = until {
-            queries::polling::postpone(self.db(), id, spread(until, now)).await?;
+            queries::polling::postpone(self.db(), location.id, spread(until, now)).await?;
         }
         Ok(until.is_some())
     }
 
-    async fn read_with(&self, id: Uuid, force: bool, snapshots: &Snapshots) -> Result<ReadReport, CatalogError> {
-        let location = queries::locations::find(self.db(), id)
+    async fn find_location(&self, id: Uuid) -> Result<LocationState, CatalogError> {
+        queries::locations::find(self.db(), id)
             .await?
-            .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id} any more.", id = id.to_string())))?;
+            .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id} any more.", id = id.to_string())))
+    }
+
+    async fn read_with(&self, id: Uuid, force: bool, snapshots: &Snapshots) -> Result<ReadReport, CatalogError> {
+        let location = self.find_location(id).await?;
+        self.read_one(&location, force, snapshots).await
+    }
+
+    async fn read_one(
+        &self,
+        location: &LocationState,
+        force: bool,
+        snapshots: &Snapshots,
+    ) -> Result<ReadReport, CatalogError> {
+        let id = location.id;
         let started = self.clock().now();
         if location.kind == IDENTITY {
             return Err(CatalogError::Invalid(
@@ -134,7 +147,7 @@ impl Catalog {
         }
         let since = started - self.config().orphan_grace;
         let expired = queries::entities::has_expired(self.db(), id, since).await?;
-        let unchanged = !force && !expired && self.is_unchanged(&location, snapshots).await?;
+        let unchanged = !force && !expired && self.is_unchanged(location, snapshots).await?;
         if unchanged {
             self.note_answers(snapshots);
             let now = self.clock().now();
@@ -146,7 +159,7 @@ impl Catalog {
         let root = (location.kind.as_str(), location.target.as_str());
         let outcome = read::read(self.sources(), snapshots, self.rules(), root, &previous).await;
         self.note_answers(snapshots);
-        self.store(&location, outcome, started).await
+        self.store(location, outcome, started).await
     }
 
     fn note_answers(&self, snapshots: &Snapshots) {

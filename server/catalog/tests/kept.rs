@@ -52,19 +52,9 @@ async fn counts_and_relations_follow_every_change(db: PgPool) {
     forge.write("b/demo", "c.yaml", &(tagged("other", "go", "team") + GROUP));
     let catalog = catalog(&db, &forge);
     let none: [String; 0] = [];
-    let first = catalog
-        .register("a", &url("a/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let first = register(&catalog, &url("a/demo", "c.yaml")).await;
     assert_eq!(differences(&db).await, none);
-    let second = catalog
-        .register("a", &url("b/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let second = register(&catalog, &url("b/demo", "c.yaml")).await;
     assert_eq!(differences(&db).await, none);
     let group = EntityRef::new("group", "default", "team");
     let group_of = async |catalog: &Catalog| catalog.find(&group).await.unwrap().unwrap();

@@ -31,12 +31,7 @@ async fn an_entity_whose_file_disappears_stays_marked_then_goes_and_keeps_its_ui
     files();
     let hand = Hand::at_the_present();
     let catalog = catalog_with(&db, &forge, hand.clock(), config());
-    let id = catalog
-        .register("a", &url("a/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let id = register(&catalog, &url("a/demo", "c.yaml")).await;
     let before = find(&catalog, "component:default/two").await.unwrap();
 
     forge.remove("a/demo", "two.yaml");
@@ -92,12 +87,7 @@ async fn an_unchanged_repository_loses_its_orphans_when_the_grace_period_ends(db
     forge.write("a/demo", "one.yaml", &component("one", ""));
     let hand = Hand::at_the_present();
     let catalog = catalog_with(&db, &forge, hand.clock(), config());
-    let id = catalog
-        .register("a", &url("a/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let id = register(&catalog, &url("a/demo", "c.yaml")).await;
     forge.remove("a/demo", "one.yaml");
     catalog.read_location(id, false).await.unwrap();
     assert!(catalog.read_location(id, false).await.unwrap().unchanged);
@@ -112,12 +102,7 @@ async fn a_broken_entity_has_a_status_until_it_is_mended(db: PgPool) {
     let forge = MemoryForge::default();
     forge.write("a/demo", "c.yaml", &component("one", ""));
     let catalog = catalog(&db, &forge);
-    let id = catalog
-        .register("a", &url("a/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let id = register(&catalog, &url("a/demo", "c.yaml")).await;
     forge.write(
         "a/demo",
         "c.yaml",
@@ -172,12 +157,7 @@ async fn both_locations_tell_of_a_name_that_they_share(db: PgPool) {
         &format!("{}---\n{}", component("demo", ""), component("other", "")),
     );
     let catalog = catalog(&db, &forge);
-    let first = catalog
-        .register("a", &url("a/demo", "c.yaml"))
-        .await
-        .unwrap()
-        .location
-        .id;
+    let first = register(&catalog, &url("a/demo", "c.yaml")).await;
     let second = catalog
         .register("b", &url("b/demo", "c.yaml"))
         .await

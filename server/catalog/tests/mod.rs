@@ -76,6 +76,11 @@ fn url(repository: &str, path: &str) -> String {
     format!("https://forge.test/{repository}/src/branch/main/{path}")
 }
 
+/// Registers a location; gives its id.
+async fn register(catalog: &Catalog, target: &str) -> uuid::Uuid {
+    catalog.register("a", target).await.unwrap().location.id
+}
+
 fn component(name: &str, more: &str) -> String {
     format!(
         "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\n{more}spec:\n  type: service\n  \

@@ -16,14 +16,7 @@ async fn registered(catalog: &Catalog, forge: &MemoryForge) -> Vec<uuid::Uuid> {
         let target = url("a/many", &format!("{n}.yaml"));
         ids.push(catalog.register("a", &target).await.unwrap().location.id);
     }
-    ids.push(
-        catalog
-            .register("a", &url("b/other", "c.yaml"))
-            .await
-            .unwrap()
-            .location
-            .id,
-    );
+    ids.push(register(catalog, &url("b/other", "c.yaml")).await);
     ids
 }
 
