@@ -23,8 +23,6 @@ pub struct Wanted {
     sha: String,
     #[serde(default)]
     path: String,
-    page: Option<usize>,
-    limit: Option<usize>,
 }
 
 /// `GET …/commits`: newest first; 409 for an empty repository.
@@ -33,6 +31,7 @@ pub async fn list(
     caller: Caller,
     Path((owner, name)): Path<(String, String)>,
     Query(wanted): Query<Wanted>,
+    Query(paging): Query<Paging>,
 ) -> Answer<Response> {
     let seen = forge.see(&caller, &owner, &name, Permission::Read)?;
     if seen.git.refs().await?.is_empty() {
@@ -42,11 +41,7 @@ pub async fn list(
     if !wanted.path.is_empty() && !is_file_path(&wanted.path) {
         return Err(Refusal::not_found());
     }
-    let (skip, limit) = Paging {
-        page: wanted.page,
-        limit: wanted.limit,
-    }
-    .window();
+    let (skip, limit) = paging.window();
     let total = seen.git.count(&from, &wanted.path).await?;
     let mut list = Vec::new();
     for commit in seen.git.log(&[&from], &wanted.path, skip, limit).await? {

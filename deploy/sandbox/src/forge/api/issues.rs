@@ -27,8 +27,6 @@ pub struct NewIssue {
 pub struct Filter {
     state: Option<String>,
     since: Option<DateTime<Utc>>,
-    page: Option<usize>,
-    limit: Option<usize>,
 }
 
 /// `GET …/issues`: newest first. Pull requests are not among them; none is ever closed.
@@ -37,6 +35,7 @@ pub async fn list(
     caller: Caller,
     Path((owner, name)): Path<(String, String)>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Answer<Response> {
     let seen = forge.see(&caller, &owner, &name, Permission::Read)?;
     let open = filter.state.as_deref() != Some("closed");
@@ -45,10 +44,6 @@ pub async fn list(
         .filter(|issue| filter.since.is_none_or(|since| issue.created >= since))
         .collect();
     let total = wanted.len();
-    let paging = Paging {
-        page: filter.page,
-        limit: filter.limit,
-    };
     let list = paging.of(wanted).into_iter();
     let list = list.map(|issue| issue_json(&forge, &seen, issue)).collect();
     Ok(counted(total, list).into_response())

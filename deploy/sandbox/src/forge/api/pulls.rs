@@ -28,8 +28,6 @@ pub struct NewPull {
 #[derive(Debug, Deserialize)]
 pub struct Filter {
     state: Option<String>,
-    page: Option<usize>,
-    limit: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +53,7 @@ pub async fn list(
     caller: Caller,
     Path((owner, name)): Path<(String, String)>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Answer<Response> {
     let seen = forge.see(&caller, &owner, &name, Permission::Read)?;
     let state = filter.state.as_deref().unwrap_or("open");
@@ -68,12 +67,7 @@ pub async fn list(
         .collect();
     let total = wanted.len();
     let mut list = Vec::new();
-    for pull in (Paging {
-        page: filter.page,
-        limit: filter.limit,
-    })
-    .of(wanted)
-    {
+    for pull in paging.of(wanted) {
         list.push(pull_json(&forge, &seen, &pull).await?);
     }
     Ok(counted(total, list).into_response())

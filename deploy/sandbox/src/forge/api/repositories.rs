@@ -67,12 +67,15 @@ pub struct Search {
     #[serde(default)]
     q: String,
     uid: Option<u64>,
-    page: Option<usize>,
-    limit: Option<usize>,
 }
 
 /// `GET /repos/search`: by a part of the name or description.
-pub async fn search(State(forge): State<Forge>, caller: Caller, Query(search): Query<Search>) -> Answer<Response> {
+pub async fn search(
+    State(forge): State<Forge>,
+    caller: Caller,
+    Query(search): Query<Search>,
+    Query(paging): Query<Paging>,
+) -> Answer<Response> {
     let word = search.q.to_lowercase();
     let owner = search.uid.map(|uid| {
         let found = |contents: &crate::forge::model::Contents| {
@@ -87,10 +90,6 @@ pub async fn search(State(forge): State<Forge>, caller: Caller, Query(search): Q
     let wanted = |repository: &Repository| {
         owner.as_ref().is_none_or(|owner| *owner == repository.owner)
             && (repository.name.to_lowercase().contains(&word) || repository.description.to_lowercase().contains(&word))
-    };
-    let paging = Paging {
-        page: search.page,
-        limit: search.limit,
     };
     let (total, list) = listed(&forge, &caller, paging, wanted).await?;
     Ok((
