@@ -9,10 +9,14 @@ mod pages;
 mod table;
 mod tasks;
 
+use std::path::Path;
 use std::time::Duration;
 
+use portico_bench_catalog::files;
+use serde_json::json;
+
 use crate::browser::Chromium;
-use crate::support::{Company, Options, Platform, eventually};
+use crate::support::{Options, Platform, eventually};
 use table::Table;
 
 /// So many the incumbent's figures were taken with.
@@ -25,7 +29,8 @@ const STARTS: usize = 7;
 #[ignore = "measures for minutes: tests/bench/pages"]
 async fn of_the_pages() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    Company::of(ENTITIES).write(folder.path());
+    let company = files::make(ENTITIES, folder.path(), None).expect("the files");
+    name_files(folder.path());
     let mut options = Options::default();
     options.golden_paths.push(folder.path().to_owned());
     let mut platform = Platform::start_with(options).await;
@@ -43,13 +48,29 @@ async fn of_the_pages() {
         starts.push(platform.portal.ready_after.as_secs_f64() * 1e3);
     }
     let chromium = Chromium::start();
-    pages::measure(&platform, &chromium, &mut table).await;
+    let component = company.samples.component.first().expect("a component");
+    pages::measure(&platform, &chromium, component, &mut table).await;
     table.time("Ready after the start, on an existing database", "", &starts, 300.0);
     tokio::time::sleep(REST).await;
     table.memory("Memory when idle (PSS)", platform.portal.pss(), 60.0);
     tasks::measure(&platform, &mut table).await;
     live::measure(&platform, &chromium, &mut table).await;
     println!("\n{table}");
+}
+
+/// Adds the Location that names all files of the folder.
+fn name_files(folder: &Path) {
+    let mut targets: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|file| format!("./{}", file.expect("a file").file_name().display()))
+        .collect();
+    targets.sort_unstable();
+    let location = json!({
+        "apiVersion": "backstage.io/v1alpha1", "kind": "Location", "metadata": {"name": "company"},
+        "spec": {"targets": targets},
+    });
+    // JSON is YAML.
+    std::fs::write(folder.join("catalog-info.yaml"), location.to_string()).expect("a file");
 }
 
 /// The middle one; of none, zero.

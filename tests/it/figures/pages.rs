@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::table::{Table, Weight};
 use crate::browser::{Chromium, Look, Window, log_in};
-use crate::support::{Company, Platform};
+use crate::support::Platform;
 
 const VISITS: usize = 9;
 /// After this time a page asks for nothing more, its icon included.
@@ -23,10 +23,10 @@ struct Visit {
     content: f64,
 }
 
-pub async fn measure(platform: &Platform, chromium: &Chromium, table: &mut Table) {
+pub async fn measure(platform: &Platform, chromium: &Chromium, component: &str, table: &mut Table) {
     let window = chromium.person(Look::DESK).await;
     log_in(platform, &window, "user2", "/settings").await;
-    let entity = format!("/catalog/default/component/{}", Company::component(7));
+    let entity = format!("/catalog/default/component/{}", component);
     let pages = [
         (
             "Catalog list",

@@ -2,7 +2,6 @@
 
 mod access;
 mod browser;
-mod company;
 mod database;
 mod git;
 mod platform;
@@ -14,7 +13,6 @@ mod systems;
 
 pub use access::{Access, Api};
 pub use browser::{Browser, Page, Stream};
-pub use company::Company;
 pub use database::Database;
 pub use git::{Checkout, git};
 pub use platform::{AnyPlatform, Options, Part, Platform, TOKEN};

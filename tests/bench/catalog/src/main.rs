@@ -12,7 +12,6 @@
 //! figures beside those for 10,000 entities: measured once, with Backstage 1.55 over the same files on such a machine.
 
 mod cost;
-mod files;
 mod http;
 mod portal;
 mod requests;
@@ -27,6 +26,7 @@ use clap::Parser;
 
 use cost::Family;
 use portal::Portal;
+use portico_bench_catalog::files;
 
 /// Measure what the catalog costs, at several sizes.
 #[derive(Debug, Parser)]

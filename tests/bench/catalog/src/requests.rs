@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cost::Family;
-use crate::files::Manifest;
 use crate::http::Connection;
 use crate::portal::Portal;
+use portico_bench_catalog::files::Manifest;
 
 /// Sent before measuring starts.
 const WARM_UP: Duration = Duration::from_millis(500);

@@ -1,0 +1,3 @@
+//! What measurements share: description files of a made-up company.
+
+pub mod files;
