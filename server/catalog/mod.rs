@@ -210,7 +210,7 @@ impl Catalog {
         let mut reader = self.reads().reader().await?;
         let total = queries::search::total(self.reads(), &mut reader, &query).await?;
         query.limit = Some(limit);
-        let found = queries::search::page(self.reads(), &mut reader, &query, Some(total)).await?;
+        let found = queries::search::page(&mut reader, &query, Some(total)).await?;
         reader.keep();
         let entities = found.iter().map(|found| found.row.entity());
         Ok((entities.collect::<Result<_, _>>()?, total))

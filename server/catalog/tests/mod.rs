@@ -98,9 +98,7 @@ fn location(name: &str, targets: &[&str]) -> String {
 async fn refs(catalog: &Catalog) -> Vec<String> {
     let query = queries::search::Query::of(Filter::everything());
     let mut reader = catalog.reads().reader().await.unwrap();
-    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
-        .await
-        .unwrap();
+    let found = queries::search::page(&mut reader, &query, None).await.unwrap();
     reader.keep();
     found
         .into_iter()
