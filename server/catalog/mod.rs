@@ -47,7 +47,7 @@ pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
 pub use pages::{kind_word, router};
 pub use people::Person;
-pub use read::{Problem, Sources};
+pub use read::{Problem, Sources, Web};
 pub use refresh::run;
 pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
 pub use state::{Location, LocationState, Registered};

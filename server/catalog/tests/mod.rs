@@ -1,5 +1,6 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
+mod addresses;
 mod answers;
 mod bundle;
 mod described;
