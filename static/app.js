@@ -55,9 +55,10 @@
   document.addEventListener("click", (event) => {
     const dismiss = event.target.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(".note, .toast").remove();
-    const copy = event.target.closest("[data-copy]");
+    const copy = event.target.closest("[data-copy], [data-copy-from]");
     if (copy && navigator.clipboard) {
-      navigator.clipboard.writeText(copy.dataset.copy).then(() => say(words.copied));
+      const from = copy.dataset.copyFrom && document.getElementById(copy.dataset.copyFrom);
+      navigator.clipboard.writeText(from ? from.textContent : copy.dataset.copy).then(() => say(words.copied));
     }
     if (keys && event.target.closest("[data-keys]")) {
       event.preventDefault();
@@ -65,7 +66,11 @@
     }
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
-  for (const element of document.querySelectorAll("[data-needs-script]")) element.hidden = false;
+  const offer = () => {
+    for (const element of document.querySelectorAll("[data-needs-script][hidden]")) element.hidden = false;
+  };
+  offer();
+  document.addEventListener("htmx:afterSwap", offer);
 
   let saying = 0;
   const say = (text) => {

@@ -47,6 +47,14 @@ pub trait ListColumn: Send + Sync {
     /// The finished, escaped HTML of the cell, or `None` for an empty one. Called once a row:
     /// it answers from memory.
     fn cell(&self, entity: &Entity, locale: Locale) -> Option<String>;
+    /// What the cell says, for files.
+    fn word(&self, _entity: &Entity) -> Option<String> {
+        None
+    }
+    /// Its cells stand on the boxes of the picture of relations, too.
+    fn in_graph(&self) -> bool {
+        false
+    }
     /// URL of a `text/event-stream` whose events `cells` carry cells that changed, with the attribute
     /// `data-cell` by which [`Self::cell`] can be found on the page. The page subscribes to it once.
     fn live_url(&self) -> Option<&'static str>;

@@ -18,6 +18,7 @@ mod entity;
 mod envelope;
 mod facets;
 mod filter;
+mod graph;
 mod kinds;
 mod live;
 mod operations;
@@ -28,6 +29,7 @@ mod queries;
 mod read;
 mod refresh;
 mod rules;
+mod search;
 mod stars;
 mod state;
 mod statuses;
@@ -180,6 +182,19 @@ impl Catalog {
     /// The entity, if there is one.
     pub async fn find(&self, entity_ref: &EntityRef) -> Result<Option<Entity>, CatalogError> {
         Ok(queries::entities::find(self.db(), &entity_ref.to_string()).await?)
+    }
+
+    /// The entity.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, with words that say where to look.
+    pub async fn get(&self, entity_ref: &EntityRef) -> Result<Entity, CatalogError> {
+        self.find(entity_ref).await?.ok_or_else(|| {
+            CatalogError::NotFound(text!(
+                "The catalog has no entity {entity}. It may have been renamed or removed, or its file has an error: the locations (/catalog/locations) tell.",
+                entity = entity_ref.to_string()
+            ))
+        })
     }
 
     /// Every entity of a kind, ordered by ref.

@@ -88,13 +88,16 @@ impl Kind {
 }
 
 impl Deployments {
-    /// A cell: a badge, or words where there is no such Application.
-    pub(super) fn status(&self, kind: Kind, application: &str, locale: Locale) -> Option<String> {
-        let found = self.gitops.get(application);
-        let word = found.as_deref().map(|application| match kind {
+    fn word_of(&self, kind: Kind, application: &str) -> Option<&'static str> {
+        self.gitops.get(application).map(|application| match kind {
             Kind::Sync => application.sync.word(),
             Kind::Health => application.health.word(),
-        });
+        })
+    }
+
+    /// A cell: a badge, or words where there is no such Application.
+    pub(super) fn status(&self, kind: Kind, application: &str, locale: Locale) -> Option<String> {
+        let word = self.word_of(kind, application);
         let key = kind.key(application);
         rendered(locale, &Cell { kind, key, word })
     }
@@ -124,10 +127,16 @@ impl Deployments {
     }
 
     fn cell(&self, kind: Kind, entity: &Entity, locale: Locale) -> Option<String> {
-        let wanted = Wanted::of(entity)?;
-        // A column has room for one; the entity's page shows all.
-        let name = self.names(&wanted).into_iter().next()?;
-        self.status(kind, &name, locale)
+        self.status(kind, &self.first_name(entity)?, locale)
+    }
+
+    fn word(&self, kind: Kind, entity: &Entity) -> Option<String> {
+        self.word_of(kind, &self.first_name(entity)?).map(str::to_owned)
+    }
+
+    /// A column has room for one; the entity's page shows all.
+    fn first_name(&self, entity: &Entity) -> Option<String> {
+        self.names(&Wanted::of(entity)?).into_iter().next()
     }
 
     /// Where the manifests of the entity's first Application are, or else where the entity itself is described.
@@ -219,6 +228,10 @@ impl ListColumn for SyncColumn {
         self.0.cell(Kind::Sync, entity, locale)
     }
 
+    fn word(&self, entity: &Entity) -> Option<String> {
+        self.0.word(Kind::Sync, entity)
+    }
+
     fn live_url(&self) -> Option<&'static str> {
         Some(ListLivePath::PATH)
     }
@@ -235,6 +248,14 @@ impl ListColumn for HealthColumn {
 
     fn cell(&self, entity: &Entity, locale: Locale) -> Option<String> {
         self.0.cell(Kind::Health, entity, locale)
+    }
+
+    fn word(&self, entity: &Entity) -> Option<String> {
+        self.0.word(Kind::Health, entity)
+    }
+
+    fn in_graph(&self) -> bool {
+        true
     }
 
     fn live_url(&self) -> Option<&'static str> {

@@ -6,6 +6,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::asked::Asked;
 use super::list::short_ref;
 use super::star::Star;
 use super::{Pages, icon, words};
@@ -17,43 +18,75 @@ use crate::web::{Error, Shell, SignedIn, page};
 
 /// So many tags are shown; the others unfold.
 const TAGS: usize = 12;
+/// Entities named of one relation; the list shows all.
+const TARGETS: usize = 50;
 
-struct RelationGroup {
+pub(super) struct RelationGroup {
     title: Text,
     targets: Vec<Related>,
+    /// How many are not named, and the list that has all.
+    more: Option<(usize, String)>,
 }
 
-struct OutLink {
+pub(super) struct OutLink {
     title: String,
     url: String,
 }
 
 /// What the head, the About panel and the relations show: everything that changes with the description.
-struct View {
-    entity: Entity,
-    entity_ref: EntityRef,
-    icon: &'static str,
-    owner: Option<Related>,
-    system: Option<Related>,
-    tags: Vec<String>,
-    links: Vec<OutLink>,
-    relations: Vec<RelationGroup>,
-    view_url: Option<String>,
-    edit_url: Option<String>,
+pub(super) struct View {
+    pub(super) entity: Entity,
+    pub(super) entity_ref: EntityRef,
+    pub(super) icon: &'static str,
+    pub(super) owner: Option<Related>,
+    pub(super) system: Option<Related>,
+    pub(super) tags: Vec<String>,
+    pub(super) links: Vec<OutLink>,
+    pub(super) relations: Vec<RelationGroup>,
+    pub(super) view_url: Option<String>,
+    pub(super) edit_url: Option<String>,
     /// Address of the file, and its last segment.
-    source: Option<(String, String)>,
-    checked_at: Option<DateTime<Utc>>,
-    location: Option<uuid::Uuid>,
+    pub(super) source: Option<(String, String)>,
+    pub(super) checked_at: Option<DateTime<Utc>>,
+    pub(super) location: Option<uuid::Uuid>,
     /// The file that describes it has disappeared.
-    orphan: bool,
+    pub(super) orphan: bool,
     /// Why the shown version may be older than the file.
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl View {
     /// Groups, people and locations belong to nobody.
-    fn may_be_owned(&self) -> bool {
+    pub(super) fn may_be_owned(&self) -> bool {
         !matches!(self.entity_ref.kind.as_str(), "group" | "user" | "location")
+    }
+}
+
+/// What each page of an entity begins with.
+pub(super) struct Head {
+    pub(super) view: View,
+    pub(super) star: Star,
+    pub(super) kind_word: Text,
+    pub(super) kind_label: Text,
+    /// Which of the pages it is: `overview`, `relations` or `source`.
+    pub(super) tab: &'static str,
+}
+
+impl Head {
+    pub(super) async fn of(
+        pages: &Pages,
+        caller: &Caller,
+        entity_ref: &EntityRef,
+        tab: &'static str,
+    ) -> Result<Self, Error> {
+        let view = view(pages, entity_ref).await?;
+        Ok(Self {
+            star: star(pages, caller, &view).await?,
+            kind_word: words::one(view.entity.kind()),
+            kind_label: words::many(&view.entity_ref.kind),
+            view,
+            tab,
+        })
     }
 }
 
@@ -61,14 +94,9 @@ impl View {
 #[template(path = "catalog/entity.html")]
 struct EntityPage {
     shell: Shell,
-    view: View,
+    head: Head,
     /// Where the news was before the entity was read.
     since: String,
-    /// Fragments of the About answer replace what has their id; those of the page do not.
-    replace: bool,
-    kind_word: Text,
-    star: Star,
-    kind_label: Text,
     cards: Vec<String>,
     /// Cards of the narrow column.
     asides: Vec<String>,
@@ -78,10 +106,7 @@ struct EntityPage {
 #[template(path = "catalog/about.html")]
 struct AboutFragment {
     shell: Shell,
-    kind_word: Text,
-    star: Star,
-    view: View,
-    replace: bool,
+    head: Head,
 }
 
 pub async fn show(
@@ -91,12 +116,12 @@ pub async fn show(
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
-    let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
-    let star = star(&pages, &caller, &view).await?;
+    let entity_ref = EntityRef::new(&kind, &namespace, &name);
+    let head = Head::of(&pages, &caller, &entity_ref, "overview").await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
     let shown = Shown {
-        entity: &view.entity,
-        owner: view.owner.as_ref(),
+        entity: &head.view.entity,
+        owner: head.view.owner.as_ref(),
         shell: &shell,
     };
     for card in pages.cards.iter() {
@@ -106,13 +131,9 @@ pub async fn show(
     page(
         shell.locale,
         &EntityPage {
-            kind_word: words::one(view.entity.kind()),
-            star,
-            kind_label: words::many(&view.entity_ref.kind),
             shell,
-            view,
+            head,
             since,
-            replace: false,
             cards,
             asides,
         },
@@ -126,18 +147,9 @@ pub async fn about(
     shell: Shell,
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
-    let view = view(&pages, &EntityRef::new(&kind, &namespace, &name)).await?;
-    let star = star(&pages, &caller, &view).await?;
-    page(
-        shell.locale,
-        &AboutFragment {
-            kind_word: words::one(view.entity.kind()),
-            star,
-            shell,
-            view,
-            replace: true,
-        },
-    )
+    let entity_ref = EntityRef::new(&kind, &namespace, &name);
+    let head = Head::of(&pages, &caller, &entity_ref, "overview").await?;
+    page(shell.locale, &AboutFragment { shell, head })
 }
 
 /// The caller's star of the entity; without a script it leads back to the entity's page.
@@ -154,22 +166,16 @@ async fn star(pages: &Pages, caller: &Caller, view: &View) -> Result<Star, Error
 
 async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
     let db = pages.catalog.db();
-    let entity = pages.catalog.find(entity_ref).await?.ok_or_else(|| {
-        Error::NotFound(text!(
-            "The catalog has no entity {entity}. It may have been renamed or removed, or its file has an error: the locations (/catalog/locations) tell.",
-            entity = entity_ref.to_string()
-        ))
-    })?;
+    let entity = pages.catalog.get(entity_ref).await?;
     let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
     let problems = match &origin {
         Some(origin) => problems(pages, origin, entity_ref).await?,
         None => Vec::new(),
     };
-    let refs: Vec<String> = entity.body["relations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|relation| relation["targetRef"].as_str().map(str::to_owned))
+    let refs: Vec<String> = RELATIONS
+        .iter()
+        .flat_map(|(kind, _)| entity.relations(kind).take(TARGETS))
+        .map(str::to_owned)
         .collect();
     let titles = queries::entities::titles(db, &refs).await?;
     let target = |reference: &str| {
@@ -186,10 +192,12 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
     let relations = RELATIONS
         .iter()
         .filter_map(|(kind, title)| {
-            let targets: Vec<Related> = entity.relations(kind).map(&target).collect();
+            let targets: Vec<Related> = entity.relations(kind).take(TARGETS).map(&target).collect();
+            let more = entity.relations(kind).skip(TARGETS).count();
             (!targets.is_empty()).then(|| RelationGroup {
                 title: title.clone(),
                 targets,
+                more: (more > 0).then(|| (more, Asked::related_to(kind, &entity_ref.to_string()).href())),
             })
         })
         .collect();
@@ -267,7 +275,7 @@ async fn problems(
 }
 
 /// Types of relations in the order in which they are listed, and their words.
-static RELATIONS: [(&str, Text); 14] = [
+pub(super) static RELATIONS: [(&str, Text); 14] = [
     ("ownedBy", text!("Owned by")),
     ("partOf", text!("Part of")),
     ("hasPart", text!("Has part")),
@@ -283,3 +291,9 @@ static RELATIONS: [(&str, Text); 14] = [
     ("hasMember", text!("Members")),
     ("ownerOf", text!("Owns")),
 ];
+
+/// The words of a type of relation; one that is not built in as it is written.
+pub(super) fn relation_word(kind: &str) -> Text {
+    let known = RELATIONS.iter().find(|(known, _)| *known == kind);
+    known.map_or_else(|| kind.into(), |(_, word)| word.clone())
+}

@@ -2,42 +2,21 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
-use chrono::{DateTime, Utc};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
 
 use super::asked::Asked;
+use super::columns::{Cell, Choosable, Chosen, Column as Shown};
+use super::narrow::{self, Chip, Facet};
 use super::star::Star;
 use super::{Pages, icon, words};
 use crate::catalog::queries::list::{self, Column};
-use crate::catalog::queries::search;
 use crate::catalog::{Entity, EntityRef, Filter};
 use crate::language::{Text, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 const PAGE: i64 = 50;
-/// Values listed under each filter.
-const VALUES: i64 = 12;
-
-/// A link of a filter.
-struct Choice {
-    label: Text,
-    href: String,
-    count: i64,
-    chosen: bool,
-    icon: &'static str,
-}
-
-struct Facet {
-    title: Text,
-    choices: Vec<Choice>,
-}
-
-/// A filter that is on.
-struct Chip {
-    label: Text,
-    /// The list without it.
-    href: String,
-}
 
 struct Heading {
     title: Text,
@@ -52,9 +31,7 @@ struct Row {
     icon: &'static str,
     path: String,
     star: Star,
-    owner: Option<(String, String)>,
-    cells: Vec<(Text, Option<String>)>,
-    changed_at: DateTime<Utc>,
+    cells: Vec<Cell>,
 }
 
 #[derive(Template)]
@@ -68,6 +45,8 @@ struct ListPage {
     facets: Vec<Facet>,
     chips: Vec<Chip>,
     headings: Vec<Heading>,
+    /// Columns that can be chosen.
+    columns: Vec<Choosable>,
     live: Vec<&'static str>,
     /// How far the columns' cells can be trusted.
     notices: Vec<String>,
@@ -87,12 +66,16 @@ struct ListPage {
     nothing_of_kind: Text,
     /// The list of this kind without filters.
     unfiltered: String,
+    /// The list as a file.
+    csv: String,
+    json: String,
 }
 
 pub async fn list(
     State(pages): State<Pages>,
     SignedIn(caller): SignedIn,
     shell: Shell,
+    headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
@@ -102,58 +85,30 @@ pub async fn list(
     let stars = pages.catalog.starred(&caller.actor()).await?;
     let sought = asked.words();
     let kind = asked.kind();
-    let of_kind = match kind.as_str() {
-        "all" => Filter::everything(),
-        kind => Filter::key_value("kind", kind),
-    };
-    let mut conditions = asked.filters(&owners, &stars);
-    let without_kind = Filter::All(conditions.clone());
-    conditions.push(of_kind.clone());
-    let filter = Filter::All(conditions);
-    let mut query = search::Query::of(filter.clone());
-    query.order = vec![asked.order()];
+    let without_kind = Filter::All(asked.filters(&owners, &stars));
+    let mut query = asked.query(&owners, &stars);
+    let filter = query.filter.clone();
+    let Chosen {
+        columns,
+        choices: choosable,
+        cookie,
+    } = Chosen::of(
+        &pages.columns,
+        &asked.columns,
+        asked.keep.is_some(),
+        &headers,
+        pages.secure(),
+    );
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
     let (found, total) = list::list_rows(db, &query, &sought).await?;
 
-    let kinds = list::column_counts(db, &without_kind, &sought, Column::Kind, 20).await?;
+    let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
         && asked.filters(&owners, &stars).is_empty()
         && sought.is_empty();
-    let facets = vec![
-        Facet {
-            title: text!("Kind"),
-            choices: kinds
-                .into_iter()
-                .map(|(label, count)| {
-                    let value = label.to_lowercase();
-                    Choice {
-                        href: asked.with(|other| {
-                            other.kind = Some(value.clone());
-                            other.kind_type = None;
-                        }),
-                        count,
-                        chosen: value == kind,
-                        icon: icon(&value),
-                        label: words::one(&label),
-                    }
-                })
-                .collect(),
-        },
-        Facet {
-            title: text!("Type"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Type).await?,
-        },
-        Facet {
-            title: text!("Lifecycle"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Lifecycle).await?,
-        },
-        Facet {
-            title: text!("Owner"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Owner).await?,
-        },
-    ];
+    let facets = narrow::facets(&pages, &asked, &filter, kinds, &sought).await?;
     let here = asked.href();
     let turn = |to: u32| {
         let mut other = asked.clone();
@@ -176,21 +131,15 @@ pub async fn list(
                     stars.contains(&entity_ref.to_string()),
                     &here,
                 ),
-                owner: owner(&row.entity),
-                cells: pages
-                    .columns
+                cells: columns
                     .iter()
-                    .map(|column| (column.title(), column.cell(&row.entity, shell.locale)))
+                    .map(|column| column.cell(&row.entity, row.changed_at, shell.locale))
                     .collect(),
-                changed_at: row.changed_at,
                 entity: row.entity,
             }
         })
         .collect::<Vec<Row>>();
-    let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
-    live.sort_unstable();
-    live.dedup();
-    page(
+    let answer = page(
         shell.locale,
         &ListPage {
             since,
@@ -205,10 +154,11 @@ pub async fn list(
             }
             .href(),
             facets,
-            chips: chips(&asked),
-            headings: headings(&pages, &asked),
-            live,
-            notices: notices(&pages, &rows, &shell),
+            chips: narrow::chips(&asked),
+            headings: headings(&columns, &asked),
+            columns: choosable,
+            live: live_urls(&pages),
+            notices: notices(&columns, &rows, &shell),
             rows,
             total,
             first: if shown == 0 { 0 } else { query.offset + 1 },
@@ -223,85 +173,42 @@ pub async fn list(
                 other.starred = Some("1".to_owned());
             }),
             nothing,
+            csv: asked.file("csv"),
+            json: asked.file("json"),
             asked,
             shell,
         },
-    )
+    )?;
+    let cookies = cookie.map(|cookie| CookieJar::new().add(cookie));
+    Ok((cookies, answer).into_response())
+}
+
+/// Streams that keep the columns of other features live, each once.
+pub(super) fn live_urls(pages: &Pages) -> Vec<&'static str> {
+    let mut live: Vec<&'static str> = pages.columns.iter().filter_map(|column| column.live_url()).collect();
+    live.sort_unstable();
+    live.dedup();
+    live
 }
 
 /// What the columns say of the cells that are there.
-fn notices(pages: &Pages, rows: &[Row], shell: &Shell) -> Vec<String> {
-    let columns = pages.columns.iter().enumerate();
+fn notices(columns: &[Shown], rows: &[Row], shell: &Shell) -> Vec<String> {
+    let is_filled = |index: usize| {
+        rows.iter()
+            .any(|row| row.cells.get(index).is_some_and(|cell| !matches!(cell, Cell::Nothing)))
+    };
     columns
-        .filter(|(index, _)| rows.iter().any(|row| row.cells[*index].1.is_some()))
-        .filter_map(|(_, column)| column.notice(shell.locale, shell.now))
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| is_filled(*index))
+        .filter_map(|(_, column)| match column {
+            Shown::Other(column) => column.notice(shell.locale, shell.now),
+            _ => None,
+        })
         .collect()
 }
 
-async fn choices(
-    pages: &Pages,
-    asked: &Asked,
-    filter: &Filter,
-    sought: &[String],
-    column: Column,
-) -> Result<Vec<Choice>, Error> {
-    let counts = list::column_counts(pages.catalog.db(), filter, sought, column, VALUES).await?;
-    Ok(counts
-        .into_iter()
-        .map(|(value, count)| {
-            let current = match column {
-                Column::Kind => &asked.kind,
-                Column::Type => &asked.kind_type,
-                Column::Owner => &asked.owner,
-                Column::Lifecycle => &asked.lifecycle,
-            };
-            let chosen = current.as_deref() == Some(value.as_str());
-            // Chosen again, a filter goes off.
-            let to = (!chosen).then(|| value.clone());
-            let href = asked.with(|other| match column {
-                Column::Kind => other.kind = to,
-                Column::Type => other.kind_type = to,
-                Column::Owner => other.owner = to,
-                Column::Lifecycle => other.lifecycle = to,
-            });
-            Choice {
-                label: match column {
-                    Column::Owner => short_ref(&value).into(),
-                    _ => value.into(),
-                },
-                href,
-                count,
-                chosen,
-                icon: "",
-            }
-        })
-        .collect())
-}
-
-fn chips(asked: &Asked) -> Vec<Chip> {
-    let mut chips = Vec::new();
-    let mut add = |title: Text, value: Option<Text>, change: fn(&mut Asked)| {
-        chips.extend(value.map(|value| Chip {
-            label: Text::about(title, value),
-            href: asked.with(change),
-        }));
-    };
-    let given = |value: &Option<String>| value.as_deref().map(Text::from);
-    let owner = asked.owner.as_deref().map(|owner| match owner {
-        "me" => text!("me and my groups"),
-        owner => short_ref(owner).into(),
-    });
-    add(text!("Type"), given(&asked.kind_type), |other| other.kind_type = None);
-    add(text!("Lifecycle"), given(&asked.lifecycle), |other| {
-        other.lifecycle = None
-    });
-    add(text!("Owner"), owner, |other| other.owner = None);
-    add(text!("Tag"), given(&asked.tag), |other| other.tag = None);
-    add(text!("Text"), given(&asked.text), |other| other.text = None);
-    chips
-}
-
-fn headings(pages: &Pages, asked: &Asked) -> Vec<Heading> {
+fn headings(columns: &[Shown], asked: &Asked) -> Vec<Heading> {
     let sort = asked.sort.as_deref().unwrap_or("name");
     let sortable = |title, name: &str, class| {
         let sorted = match sort.strip_prefix('-') {
@@ -321,24 +228,21 @@ fn headings(pages: &Pages, asked: &Asked) -> Vec<Heading> {
             class,
         }
     };
-    let mut headings = vec![
-        sortable(text!("Name"), "name", ""),
-        sortable(text!("Owner"), "owner", "w5"),
-        sortable(text!("Type"), "type", "w3 opt"),
-        sortable(text!("Lifecycle"), "lifecycle", "w3 opt"),
-    ];
-    headings.extend(pages.columns.iter().map(|column| Heading {
-        title: column.title(),
-        href: None,
-        sorted: "",
-        class: "w4",
+    let mut headings = vec![sortable(text!("Name"), "name", "")];
+    headings.extend(columns.iter().map(|column| match column.sorts() {
+        true => sortable(column.title(), &column.name(), column.class()),
+        false => Heading {
+            title: column.title(),
+            href: None,
+            sorted: "",
+            class: column.class(),
+        },
     }));
-    headings.push(sortable(text!("Changed"), "changed", "w2 opt"));
     headings
 }
 
 /// Words and path of the owner that the spec names.
-fn owner(entity: &Entity) -> Option<(String, String)> {
+pub(super) fn owner(entity: &Entity) -> Option<(String, String)> {
     let reference = EntityRef::parse(entity.spec("owner")?, Some("group"), Some(entity.namespace())).ok()?;
     Some((short_ref(&reference.to_string()), reference.path()))
 }

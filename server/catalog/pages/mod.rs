@@ -1,10 +1,16 @@
 //! `/catalog`: the list, entities, locations. Queries become structs, structs become templates.
 
 mod asked;
+mod columns;
 mod entity;
+mod export;
 mod list;
 mod locations;
+mod narrow;
 mod reference;
+mod relations;
+mod search;
+mod source;
 mod star;
 mod stream;
 mod words;
@@ -38,6 +44,9 @@ pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Ar
     };
     Router::new()
         .route("/catalog", get(list::list))
+        .route("/search", get(search::show))
+        .route("/catalog/export.csv", get(export::csv))
+        .route("/catalog/export.json", get(export::json))
         .route("/catalog/api", get(reference::show))
         .route("/catalog/live", get(stream::live))
         .route("/catalog/locations", get(locations::list).post(locations::register))
@@ -49,10 +58,21 @@ pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Ar
         )
         .route("/catalog/{namespace}/{kind}/{name}", get(entity::show))
         .route("/catalog/{namespace}/{kind}/{name}/about", get(entity::about))
+        .route("/catalog/{namespace}/{kind}/{name}/relations", get(relations::show))
+        .route("/catalog/{namespace}/{kind}/{name}/source", get(source::show))
+        .route("/catalog/{namespace}/{kind}/{name}/source.yaml", get(source::yaml))
+        .route("/catalog/{namespace}/{kind}/{name}/source.json", get(source::json))
         .route("/catalog/{namespace}/{kind}/{name}/star", post(star::set))
         .route("/catalog-import", get(|| async { Redirect::to("/catalog/locations") }))
         .with_state(pages)
         .merge(api)
+}
+
+impl Pages {
+    /// Cookies are for https only.
+    fn secure(&self) -> bool {
+        self.catalog.config().base_url.starts_with("https:")
+    }
 }
 
 /// Symbol of `static/icons.svg` for a kind in lower case.

@@ -1,5 +1,5 @@
 //! Where SQL is put together: conditions on entities, and the values that they are sorted by. Every value is bound; the
-//! only text put in is written in this file and its neighbours `search`, `facets` and `list`.
+//! only text put in is written in this file and its neighbours `search`, `facets`, `find` and `list`.
 
 use sqlx::{Postgres, QueryBuilder};
 
@@ -58,7 +58,7 @@ pub(super) fn length(key: &str) -> i32 {
 }
 
 /// A part of a text in a `like`.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut literal = String::new();
     for letter in text.chars().filter(|letter| *letter != '\0') {
         if matches!(letter, '\\' | '%' | '_') {

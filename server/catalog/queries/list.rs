@@ -27,20 +27,10 @@ struct Record {
 /// the number of all that match.
 pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
     let mut sql = Builder::new(
-        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at, e.total from (
-            select e.*, count(*) over () as total, ",
+        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at, e.total ",
     );
-    let first = query.order.first();
-    value(&mut sql, first.and_then(|order| order.field.as_deref()));
-    sql.push(" as value from catalog_entity e where ");
-    condition(&mut sql, &query.filter);
-    contains(&mut sql, words);
-    sql.push(") e order by e.value collate \"C\"")
-        .push(match first.is_some_and(|order| order.descending) {
-            true => " desc nulls last",
-            false => " asc nulls last",
-        })
-        .push(", e.title collate \"C\", e.entity_ref limit ")
+    in_order(&mut sql, query, words);
+    sql.push(" limit ")
         .push_bind(query.limit.unwrap_or(50))
         .push(" offset ")
         .push_bind(query.offset);
@@ -65,6 +55,48 @@ pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(
     Ok((rows.collect::<Result<_, sqlx::Error>>()?, total))
 }
 
+/// Refs of all that match, in the order of the list.
+pub async fn list_refs(db: &PgPool, query: &Query, words: &[String]) -> Result<Vec<String>, sqlx::Error> {
+    let mut sql = Builder::new("select e.entity_ref ");
+    in_order(&mut sql, query, words);
+    sql.build_query_scalar().fetch_all(db).await
+}
+
+/// `from … order by …` of the list.
+fn in_order(sql: &mut Builder, query: &Query, words: &[String]) {
+    let first = query.order.first();
+    sql.push("from (select e.*, count(*) over () as total, ");
+    value(sql, first.and_then(|order| order.field.as_deref()));
+    sql.push(" as value from catalog_entity e where ");
+    condition(sql, &query.filter);
+    contains(sql, words);
+    sql.push(") e order by e.value collate \"C\"")
+        .push(match first.is_some_and(|order| order.descending) {
+            true => " desc nulls last",
+            false => " asc nulls last",
+        })
+        .push(", e.title collate \"C\", e.entity_ref");
+}
+
+/// A document, and when it changed.
+pub struct Dated {
+    pub entity_ref: String,
+    pub document: String,
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Documents of these refs, in no order.
+pub async fn list_dated(db: &PgPool, refs: &[String]) -> Result<Vec<Dated>, sqlx::Error> {
+    sqlx::query_as!(
+        Dated,
+        r#"select entity_ref, head || etag || tail || relations || '}' as "document!", changed_at
+        from catalog_entity where entity_ref = any($1)"#,
+        refs,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Columns that the list page counts by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
@@ -72,6 +104,8 @@ pub enum Column {
     Type,
     Owner,
     Lifecycle,
+    System,
+    Tag,
 }
 
 /// Values of a column among the entities that match, most frequent first.
@@ -88,9 +122,24 @@ pub async fn column_counts(
         Column::Type => "e.type",
         Column::Owner => "e.owner",
         Column::Lifecycle => "e.lifecycle",
+        Column::System => "s.target_ref",
+        Column::Tag => {
+            "unnest(array(select substr(c, 15) from unnest(e.counted_lower) c where starts_with(c, 'metadata.tags=')))"
+        }
+    };
+    // All at once, not one question an entity.
+    let with = match column {
+        Column::System => {
+            "join (select distinct source_ref, target_ref from catalog_relation
+            where type = 'partOf' and starts_with(target_ref, 'system:')) s on s.source_ref = e.entity_ref "
+        }
+        _ => "",
     };
     let mut sql = Builder::new("select value, count(*) from (select ");
-    sql.push(name).push(" as value from catalog_entity e where ");
+    sql.push(name)
+        .push(" as value from catalog_entity e ")
+        .push(with)
+        .push("where ");
     condition(&mut sql, filter);
     contains(&mut sql, words);
     sql.push(") e where value is not null group by value order by count(*) desc, value limit ")

@@ -4,6 +4,8 @@ mod conditions;
 pub mod counts;
 pub mod entities;
 pub mod facets;
+pub mod find;
+pub mod graph;
 pub mod list;
 pub mod locations;
 pub mod polling;

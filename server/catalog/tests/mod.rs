@@ -14,6 +14,7 @@ mod model;
 mod polling;
 mod recorded;
 mod stars;
+mod views;
 
 use std::sync::{Arc, Mutex};
 

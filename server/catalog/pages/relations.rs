@@ -1,0 +1,367 @@
+//! `GET /catalog/<namespace>/<kind>/<name>/relations`: what is around an entity, as a picture and as a list.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::asked::Asked;
+use super::entity::{Head, relation_word};
+use super::list::{live_urls, short_ref};
+use super::{Pages, icon, words};
+use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, PAIRS, Wanted, lay_out};
+use crate::catalog::{Entity, EntityRef, queries};
+use crate::language::{Text, counted, filters, text};
+use crate::web::{Error, Query, Shell, SignedIn, page};
+
+/// Letters of a name that a box has room for.
+const LETTERS: usize = 24;
+/// With more lines than this, words on them cover each other.
+const MOST_WORDS: usize = 40;
+
+/// So many lines say what is left out, those of most entities.
+const MOST_MORE: usize = 12;
+
+/// Kinds that can be chosen, in the order of the form.
+const KINDS: [&str; 9] = [
+    "component",
+    "api",
+    "resource",
+    "system",
+    "domain",
+    "group",
+    "user",
+    "template",
+    "location",
+];
+
+/// The question, as it stands in the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Question {
+    /// `out` or `in`; else both.
+    direction: Option<String>,
+    depth: Option<usize>,
+    kind: Vec<String>,
+    relation: Vec<String>,
+}
+
+impl Question {
+    fn wanted(self) -> Wanted {
+        let known = |asked: Vec<String>, names: &[&str]| -> Vec<String> {
+            let kept = names.iter().filter(|name| asked.iter().any(|asked| asked == *name));
+            kept.map(|name| (*name).to_owned()).collect()
+        };
+        Wanted {
+            direction: match self.direction.as_deref() {
+                Some("out") => Direction::Out,
+                Some("in") => Direction::In,
+                _ => Direction::Both,
+            },
+            depth: self.depth.unwrap_or(1).clamp(1, DEEPEST),
+            kinds: known(self.kind, &KINDS),
+            relations: known(self.relation, &PAIRS.map(|(forward, _)| forward)),
+        }
+    }
+}
+
+/// Something to choose in the form.
+struct Choosable {
+    value: String,
+    label: Text,
+    chosen: bool,
+}
+
+struct Shape {
+    x: i32,
+    y: i32,
+    /// `None` where the catalog does not have it.
+    path: Option<String>,
+    title: String,
+    short: String,
+    icon: &'static str,
+    kind: Text,
+    /// The entity in the middle.
+    me: bool,
+    cell: Option<String>,
+}
+
+struct Line {
+    path: String,
+    at: (i32, i32),
+    word: Text,
+    from: usize,
+    to: usize,
+}
+
+struct More {
+    text: Text,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/relations.html")]
+struct RelationsPage {
+    shell: Shell,
+    head: Head,
+    /// Where the news was before the graph was read.
+    since: String,
+    here: String,
+    directions: Vec<Choosable>,
+    depths: Vec<Choosable>,
+    kinds: Vec<Choosable>,
+    relations: Vec<Choosable>,
+    width: i32,
+    height: i32,
+    boxes: Vec<Shape>,
+    /// Places of the boxes, from left to right.
+    order: Vec<usize>,
+    lines: Vec<Line>,
+    /// The words stand on the lines.
+    labelled: bool,
+    more: Vec<More>,
+    too_dense: bool,
+    live: Vec<&'static str>,
+}
+
+pub async fn show(
+    State(pages): State<Pages>,
+    SignedIn(caller): SignedIn,
+    shell: Shell,
+    Path((namespace, kind, name)): Path<(String, String, String)>,
+    Query(question): Query<Question>,
+) -> Result<Response, Error> {
+    let since = pages.catalog.news().position();
+    let middle = EntityRef::new(&kind, &namespace, &name);
+    let head = Head::of(&pages, &caller, &middle, "relations").await?;
+    let wanted = question.wanted();
+    let graph = pages.catalog.graph(&middle, &wanted).await?;
+    let known = Known::of(&pages, &graph).await?;
+    let layout = lay_out(&graph.nodes, &graph.edges);
+    let boxes: Vec<Shape> = graph
+        .nodes
+        .iter()
+        .zip(&layout.places)
+        .enumerate()
+        .map(|(index, (node, &(x, y)))| {
+            let entity_ref = EntityRef::parse(&node.entity_ref, None, None).ok();
+            let kind = entity_ref.as_ref().map_or("", |entity_ref| entity_ref.kind.as_str());
+            let title = known.title(&node.entity_ref);
+            Shape {
+                x,
+                y,
+                path: entity_ref
+                    .as_ref()
+                    .filter(|_| known.titles.contains_key(&node.entity_ref))
+                    .map(EntityRef::path),
+                short: shortened(&title, LETTERS),
+                title,
+                icon: icon(kind),
+                kind: words::one(kind),
+                me: index == 0,
+                cell: known.entities.get(&node.entity_ref).and_then(|entity| {
+                    let mut columns = pages.columns.iter().filter(|column| column.in_graph());
+                    columns.find_map(|column| column.cell(entity, shell.locale))
+                }),
+            }
+        })
+        .collect();
+    let lines: Vec<Line> = graph
+        .edges
+        .iter()
+        .zip(layout.lines)
+        .map(|(edge, (path, at))| Line {
+            path,
+            at,
+            word: relation_word(&edge.kind),
+            from: edge.from,
+            to: edge.to,
+        })
+        .collect();
+    page(
+        shell.locale,
+        &RelationsPage {
+            here: address(&middle, &wanted),
+            more: more(&graph, &known),
+            too_dense: graph.too_dense,
+            directions: directions(wanted.direction),
+            depths: (1..=DEEPEST)
+                .map(|depth| Choosable {
+                    value: depth.to_string(),
+                    label: counted!(depth, "{count} step", "{count} steps"),
+                    chosen: depth == wanted.depth,
+                })
+                .collect(),
+            kinds: KINDS
+                .map(|kind| Choosable {
+                    value: kind.to_owned(),
+                    label: words::many(kind),
+                    chosen: wanted.kinds.iter().any(|chosen| chosen == kind),
+                })
+                .into(),
+            relations: PAIRS
+                .map(|(forward, back)| Choosable {
+                    value: forward.to_owned(),
+                    label: Text::Joined {
+                        parts: vec![relation_word(forward), relation_word(back)],
+                        separator: " / ",
+                    },
+                    chosen: wanted.relations.iter().any(|chosen| chosen == forward),
+                })
+                .into(),
+            width: layout.width,
+            height: layout.height,
+            labelled: lines.len() <= MOST_WORDS,
+            live: match boxes.iter().any(|shown| shown.cell.is_some()) {
+                true => live_urls(&pages),
+                false => Vec::new(),
+            },
+            boxes,
+            order: layout.order,
+            lines,
+            since,
+            head,
+            shell,
+        },
+    )
+}
+
+fn directions(chosen: Direction) -> Vec<Choosable> {
+    let option = |direction, value: &str, label| Choosable {
+        value: value.to_owned(),
+        label,
+        chosen: direction == chosen,
+    };
+    vec![
+        option(Direction::Both, "both", text!("In both directions")),
+        option(Direction::Out, "out", text!("What it needs and belongs to")),
+        option(Direction::In, "in", text!("What needs it and belongs to it")),
+    ]
+}
+
+/// The address of this picture.
+fn address(middle: &EntityRef, wanted: &Wanted) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let direction = match wanted.direction {
+        Direction::Both => "both",
+        Direction::Out => "out",
+        Direction::In => "in",
+    };
+    query.append_pair("direction", direction);
+    query.append_pair("depth", &wanted.depth.to_string());
+    for kind in &wanted.kinds {
+        query.append_pair("kind", kind);
+    }
+    for relation in &wanted.relations {
+        query.append_pair("relation", relation);
+    }
+    format!("{}/relations?{}", middle.path(), query.finish())
+}
+
+/// What the catalog knows of the nodes.
+struct Known {
+    titles: HashMap<String, String>,
+    /// Those that a column may say something of.
+    entities: HashMap<String, Entity>,
+}
+
+impl Known {
+    async fn of(pages: &Pages, graph: &Graph) -> Result<Self, Error> {
+        let db = pages.catalog.db();
+        // Definitions of APIs are long, and nothing is deployed of them: their title is enough.
+        let (apis, others): (Vec<String>, Vec<String>) = graph
+            .nodes
+            .iter()
+            .map(|node| node.entity_ref.clone())
+            .partition(|reference| reference.starts_with("api:"));
+        let mut titles = queries::entities::titles(db, &apis).await?;
+        let entities = queries::entities::list_by_refs(db, &others).await?;
+        titles.extend(
+            entities
+                .iter()
+                .map(|(reference, entity)| (reference.clone(), entity.title().to_owned())),
+        );
+        Ok(Self { titles, entities })
+    }
+
+    fn title(&self, entity_ref: &str) -> String {
+        self.titles
+            .get(entity_ref)
+            .cloned()
+            .unwrap_or_else(|| short_ref(entity_ref))
+    }
+}
+
+/// What is not shown, with the lists that show it.
+fn more(graph: &Graph, known: &Known) -> Vec<More> {
+    let mut sorted = graph.left_out.clone();
+    sorted.sort_by_key(|left_out| std::cmp::Reverse(left_out.count));
+    sorted
+        .iter()
+        .map(|left_out| {
+            let entity_ref = &graph.nodes[left_out.node].entity_ref;
+            More {
+                text: text!(
+                    "{entity}, {relation}: {count} more",
+                    entity = known.title(entity_ref),
+                    relation = relation_word(&left_out.kind),
+                    count = left_out.count
+                ),
+                href: Asked::related_to(&left_out.kind, entity_ref).href(),
+            }
+        })
+        .collect()
+}
+
+/// As many letters of a name as there is room for.
+fn shortened(name: &str, letters: usize) -> String {
+    if name.chars().count() <= letters {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(letters - 1).collect();
+    format!("{}…", start.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::entity::RELATIONS;
+    use super::*;
+    use crate::catalog::graph;
+
+    #[test]
+    fn long_names_are_cut_between_letters() {
+        assert_eq!(shortened("short", 5), "short");
+        assert_eq!(shortened("üüüüüü", 5), "üüüü…");
+        assert_eq!(shortened("abc defg", 5), "abc…");
+    }
+
+    #[test]
+    fn every_relation_has_its_words() {
+        let named: HashSet<&str> = RELATIONS.iter().map(|(kind, _)| *kind).collect();
+        for (forward, back) in PAIRS {
+            assert!(named.contains(forward) && named.contains(back));
+            assert_eq!(graph::inverse(forward), Some(back));
+            assert_eq!(graph::inverse(back), Some(forward));
+        }
+    }
+
+    #[test]
+    fn nonsense_in_the_address_is_left_out() {
+        let question = Question {
+            direction: Some("sideways".to_owned()),
+            depth: Some(99),
+            kind: vec!["api".to_owned(), "<script>".to_owned()],
+            relation: vec!["dependencyOf".to_owned(), "dependsOn".to_owned()],
+        };
+        let wanted = question.wanted();
+        assert_eq!((wanted.direction, wanted.depth), (Direction::Both, DEEPEST));
+        assert_eq!(
+            (wanted.kinds, wanted.relations),
+            (vec!["api".to_owned()], vec!["dependsOn".to_owned()])
+        );
+    }
+}
