@@ -17,7 +17,7 @@ use crate::language::{Text, counted, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 /// Letters of a name that a box has room for.
-const LETTERS: usize = 24;
+const LETTERS: usize = 22;
 /// With more lines than this, words on them cover each other.
 const MOST_WORDS: usize = 40;
 

@@ -91,6 +91,14 @@ impl ListColumn for NameLength {
         Some(format!("<b>{}</b>", entity.name().len()))
     }
 
+    fn word(&self, entity: &Entity) -> Option<String> {
+        Some(entity.name().len().to_string())
+    }
+
+    fn in_graph(&self) -> bool {
+        true
+    }
+
     fn live_url(&self) -> Option<&'static str> {
         None
     }

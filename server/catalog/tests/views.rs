@@ -19,6 +19,8 @@ async fn relations_are_drawn_and_told(db: PgPool) {
         // Named, but not in the catalog.
         "<g class=\"gone\">",
         "3 relations as a table",
+        // What another feature says of it stands on its box.
+        "<b>5</b></foreignObject>",
         "aria-current=\"page\">Relations</a>",
     ] {
         assert!(page.text.contains(expected), "{expected}: {}", page.text);
@@ -182,6 +184,8 @@ async fn lists_are_filtered_further_and_taken_away_as_files(db: PgPool) {
             "component:default/alpha,alpha,Zulu,<script>alert(1)</script>,group:default/guests,java rust\r\n"
         )
     );
+    let live = client.get("/catalog/export.csv?tag=java&columns=length").await.text;
+    assert!(live.ends_with(",5\r\n"), "{live}");
     let one = client.get("/catalog/export.csv?tag=java").await.text;
     assert_eq!(one.lines().count(), 2, "{one}");
     let json = client.get("/catalog/export.json?kind=all&owner=me").await.json();
