@@ -16,7 +16,9 @@ use crate::web::{Error, Query, Shell, SignedIn, page};
 
 const PAGE: i64 = 50;
 /// Values listed under each filter.
-const VALUES: i64 = 12;
+const VALUES: usize = 12;
+/// Kinds listed.
+const KINDS: usize = 20;
 
 /// A link of a filter.
 struct Choice {
@@ -97,7 +99,6 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let asked = asked.clean();
-    let db = pages.catalog.db();
     let owners = caller.ownership_refs();
     let stars = pages.catalog.starred(&caller.actor()).await?;
     let sought = asked.words();
@@ -114,44 +115,49 @@ pub async fn list(
     query.order = vec![asked.order()];
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
-    let (found, total) = list::list_rows(db, &query, &sought).await?;
-
-    let kinds = list::column_counts(db, &without_kind, &sought, Column::Kind, 20).await?;
+    let reads = pages.catalog.reads();
+    let mut reader = reads.reader().await?;
+    let (found, total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
+    let kinds = list::kind_counts(reads, &mut reader, &without_kind, &sought).await?;
+    let counts = list::column_counts(reads, &mut reader, &filter, &sought).await?;
+    reader.keep();
+    let choices = |column| choices(&asked, list::of_column(&counts, column, VALUES), column);
     let nothing = total == 0
-        && kinds.iter().all(|(kind, _)| kind == "Location")
+        && kinds.iter().all(|(_, kind, _)| kind == "Location")
         && asked.filters(&owners, &stars).is_empty()
         && sought.is_empty();
     let facets = vec![
         Facet {
             title: text!("Kind"),
             choices: kinds
-                .into_iter()
-                .map(|(label, count)| {
+                .iter()
+                .take(KINDS)
+                .map(|(_, label, count)| {
                     let value = label.to_lowercase();
                     Choice {
                         href: asked.with(|other| {
                             other.kind = Some(value.clone());
                             other.kind_type = None;
                         }),
-                        count,
+                        count: *count,
                         chosen: value == kind,
                         icon: icon(&value),
-                        label: words::one(&label),
+                        label: words::one(label),
                     }
                 })
                 .collect(),
         },
         Facet {
             title: text!("Type"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Type).await?,
+            choices: choices(Column::Type),
         },
         Facet {
             title: text!("Lifecycle"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Lifecycle).await?,
+            choices: choices(Column::Lifecycle),
         },
         Facet {
             title: text!("Owner"),
-            choices: choices(&pages, &asked, &filter, &sought, Column::Owner).await?,
+            choices: choices(Column::Owner),
         },
     ];
     let here = asked.href();
@@ -238,19 +244,10 @@ fn notices(pages: &Pages, rows: &[Row], shell: &Shell) -> Vec<String> {
         .collect()
 }
 
-async fn choices(
-    pages: &Pages,
-    asked: &Asked,
-    filter: &Filter,
-    sought: &[String],
-    column: Column,
-) -> Result<Vec<Choice>, Error> {
-    let counts = list::column_counts(pages.catalog.db(), filter, sought, column, VALUES).await?;
-    Ok(counts
-        .into_iter()
+fn choices(asked: &Asked, counts: impl Iterator<Item = (String, i64)>, column: Column) -> Vec<Choice> {
+    counts
         .map(|(value, count)| {
             let current = match column {
-                Column::Kind => &asked.kind,
                 Column::Type => &asked.kind_type,
                 Column::Owner => &asked.owner,
                 Column::Lifecycle => &asked.lifecycle,
@@ -259,7 +256,6 @@ async fn choices(
             // Chosen again, a filter goes off.
             let to = (!chosen).then(|| value.clone());
             let href = asked.with(|other| match column {
-                Column::Kind => other.kind = to,
                 Column::Type => other.kind_type = to,
                 Column::Owner => other.owner = to,
                 Column::Lifecycle => other.lifecycle = to,
@@ -275,7 +271,7 @@ async fn choices(
                 icon: "",
             }
         })
-        .collect())
+        .collect()
 }
 
 fn chips(asked: &Asked) -> Vec<Chip> {

@@ -23,7 +23,11 @@ struct Inner {
     documents: Rounds<String, Arc<HashMap<String, Bytes>>>,
     answers: Remembered<Bytes>,
     totals: Remembered<i64>,
+    counts: Remembered<Arc<Counts>>,
 }
+
+/// Place of a column, a value in it, how many entities have it.
+pub type Counts = Vec<(i32, String, i64)>;
 
 impl Reads {
     pub fn new(db: &PgPool) -> Self {
@@ -59,6 +63,7 @@ impl Reads {
             documents,
             answers: Remembered::new(Bytes::len),
             totals: Remembered::new(|_| 0),
+            counts: Remembered::new(|counts| counts.iter().map(|row| row.1.len() + 40).sum()),
         }))
     }
 
@@ -92,6 +97,16 @@ impl Reads {
         work: impl Future<Output = Result<i64, sqlx::Error>>,
     ) -> Result<i64, sqlx::Error> {
         self.0.totals.get_or_work(version, question, work).await
+    }
+
+    /// As [`Self::total`], values with their counts.
+    pub(super) async fn counts(
+        &self,
+        version: i64,
+        question: String,
+        work: impl Future<Output = Result<Arc<Counts>, sqlx::Error>>,
+    ) -> Result<Arc<Counts>, sqlx::Error> {
+        self.0.counts.get_or_work(version, question, work).await
     }
 }
 
