@@ -212,6 +212,42 @@ async fn a_form_leads_to_one_task_however_often_it_is_sent(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_task_is_run_again_with_its_answers_and_its_secrets_are_asked_anew(db: PgPool) {
+    let (browser, _) = browser(&db).await;
+    let answers: Vec<(String, String)> = [("name", "demo"), ("token", "hush"), ("config.region", "eu")]
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let started = browser.post("/create/templates/default/service/create", &answers).await;
+    let id = started.location.trim_start_matches("/create/tasks/").to_owned();
+    let form = format!("/create/templates/default/service?task={id}");
+    let page = browser.get(&form).await;
+    assert_eq!(
+        page.texts("form h2"),
+        ["Basics"],
+        "the password is asked anew: {}",
+        page.text
+    );
+    assert!(
+        page.text.contains("value=\"demo\"") && !page.text.contains("hush"),
+        "{}",
+        page.text
+    );
+    sqlx::query("update scaffolder_task set spec = (spec::jsonb #- '{parameters,token}')::json")
+        .execute(&db)
+        .await
+        .unwrap();
+    let review = browser.get(&form).await;
+    assert_eq!(review.texts("main dd")[..2], ["demo", "2"], "{}", review.text);
+    // Somebody else's answers are not shown.
+    sqlx::query("update scaffolder_task set created_by = 'user:default/other'")
+        .execute(&db)
+        .await
+        .unwrap();
+    assert_eq!(browser.get(&form).await.status, StatusCode::FORBIDDEN);
+}
+
+#[sqlx::test]
 async fn the_id_of_another_users_task_starts_a_task_of_its_own(db: PgPool) {
     let (browser, _) = browser(&db).await;
     let answers = [("name".to_owned(), "demo".to_owned())];

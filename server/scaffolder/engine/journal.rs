@@ -13,7 +13,7 @@ use super::redaction::Redactor;
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus};
-use crate::scaffolder::queries::{self, NewEvent, Write, WriteError};
+use crate::scaffolder::queries::{self, Decision, NewEvent, Write, WriteError};
 
 /// Log lines wait this long at most for company.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -202,6 +202,14 @@ impl Journal {
     pub async fn find_intent(&self, step_id: &str, key: &str) -> Result<Option<Value>, sqlx::Error> {
         match &self.store {
             Store::Task { db, task_id, .. } => repeated(|| queries::find_intent(db, *task_id, step_id, key)).await,
+            Store::Memory(_) => Ok(None),
+        }
+    }
+
+    /// What was decided on a step's question, once it is.
+    pub async fn find_decision(&self, step_key: &str) -> Result<Option<Decision>, sqlx::Error> {
+        match &self.store {
+            Store::Task { db, task_id, .. } => repeated(|| queries::find_decision(db, *task_id, step_key)).await,
             Store::Memory(_) => Ok(None),
         }
     }

@@ -3,9 +3,12 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+mod approvals;
 mod check;
 mod dry_run;
+mod shown;
 
+pub use approvals::{Asked, may_decide};
 pub use dry_run::DryRunError;
 
 use super::Scaffolder;
@@ -40,6 +43,14 @@ pub enum TaskError {
     NotFound(Uuid),
     #[error("the task belongs to somebody else")]
     Forbidden,
+    #[error("there is no approval with the id '{0}'")]
+    NoApproval(Uuid),
+    #[error("somebody else is asked")]
+    NotAsked,
+    #[error("the task is your own: somebody else has to decide")]
+    OwnTask,
+    #[error("it is decided already, or nobody waits for it any more")]
+    Decided,
     #[error("the task is {0}: {1}")]
     Conflict(&'static str, &'static str),
     #[error(transparent)]

@@ -23,19 +23,24 @@ pub struct Claimed {
     pub workspace: Option<Vec<u8>>,
 }
 
-/// Takes the lease of the oldest task that waits, or whose worker has fallen silent, and that is not in
-/// `running` (what this process runs itself: its own heartbeat may be late, but it is alive).
+/// Takes the lease of a task that waits, whose time to go on has come, or whose worker has fallen silent, and that is
+/// not in `running` (what this process runs itself: its own heartbeat may be late, but it is alive). Of several it is the
+/// oldest of whoever has the fewest tasks running, so that nobody waits behind all that somebody else has queued.
 pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"with due as (
-             select id from scaffolder_task
-             where (status = 'open' or (status = 'processing' and lease_until < clock_timestamp()))
-               and not id = any($3)
-             order by created_at for update skip locked limit 1
+        r#"with busy as (
+             select created_by, count(*) as running from scaffolder_task
+             where status = 'processing' and lease_until >= clock_timestamp() group by created_by
+           ), due as (
+             select task.id from scaffolder_task task left join busy using (created_by)
+             where (task.status = 'open'
+                    or (task.status = 'processing' and coalesce(task.lease_until, task.wake_at) < clock_timestamp()))
+               and not task.id = any($3)
+             order by coalesce(busy.running, 0), task.created_at for update of task skip locked limit 1
            ), claimed as (
              update scaffolder_task task
              set status = 'processing', lease_owner = $1, lease_until = clock_timestamp() + make_interval(secs => $2),
-                 last_heartbeat_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
+                 wake_at = null, last_heartbeat_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
              from due where task.id = due.id
              returning task.*
            )

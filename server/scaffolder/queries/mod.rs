@@ -1,18 +1,22 @@
 //! All SQL of the scaffolder. `tasks` starts, reads and ends tasks; `lease` decides who runs one;
-//! `write` is what a worker stores, fenced by its lease; `events` is the log.
+//! `write` is what a worker stores, fenced by its lease; `events` is the log; `pauses` is what nobody runs for now.
 
 mod events;
 mod lease;
+mod pauses;
 mod tasks;
 mod write;
 
 pub use events::{find_completion, find_intent, list_effects, list_events};
 pub use lease::{CHANNEL, Claimed, beat, claim, release};
-pub use tasks::{
-    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks,
-    purge_workspaces, retry,
+pub use pauses::{
+    Approval, ApprovalFilter, Decision, NewApproval, decide, find_approval, find_decision, list_approvals, wake_waiting,
 };
-pub use write::{End, NewEffect, NewEvent, NewIntent, StepWrite, Write, WriteError, apply};
+pub use tasks::{
+    NewTask, Order, TaskFilter, cancel, count_running, find_task, find_workspace, has_workspace, insert_task,
+    list_choices, list_steps, list_tasks, purge_workspaces, retry,
+};
+pub use write::{End, NewEffect, NewEvent, NewIntent, Pause, StepWrite, Write, WriteError, apply};
 
 /// The stored value has no counterpart in code: somebody changed the row by hand, or an older portal reads it.
 fn foreign<T>(value: Option<T>, what: &str, word: &str) -> Result<T, sqlx::Error> {

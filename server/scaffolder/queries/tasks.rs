@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::write::insert_events;
 use super::{NewEvent, decode, foreign, text};
-use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
+use crate::scaffolder::model::{EventKind, Standstill, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
 
 /// A task about to be stored.
 pub struct NewTask<'a> {
@@ -61,6 +61,10 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
 pub struct TaskFilter {
     pub created_by: Vec<String>,
     pub status: Vec<TaskStatus>,
+    /// Ref of the template.
+    pub template: Option<String>,
+    /// Part of the title or of the template's ref, or the task's id.
+    pub text: Option<String>,
     pub order: Order,
     pub limit: i64,
     pub offset: i64,
@@ -138,6 +142,7 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
         Order::Status { descending } => ("status", descending),
         Order::CreatedBy { descending } => ("created_by", descending),
     };
+    let text = filter.text.as_deref().map(containing);
     let rows = sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
@@ -145,6 +150,8 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
            from scaffolder_task
            where (cardinality($1::text[]) = 0 or created_by = any($1))
              and (cardinality($2::text[]) = 0 or status = any($2))
+             and ($7::text is null or template_ref = $7)
+             and ($8::text is null or title ilike $8 or template_ref ilike $8 or id::text ilike $8)
            order by case when $3 = 'status' and not $4 then status when $3 = 'created_by' and not $4 then created_by end,
                     case when $3 = 'status' and $4 then status when $3 = 'created_by' and $4 then created_by end desc,
                     case when $3 = 'created_at' and not $4 then created_at end,
@@ -155,20 +162,45 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
         key,
         descending,
         filter.limit,
-        filter.offset
+        filter.offset,
+        filter.template.as_deref(),
+        text.as_deref()
     )
     .fetch_all(db)
     .await?;
     let total = sqlx::query_scalar!(
         r#"select count(*) as "count!" from scaffolder_task
            where (cardinality($1::text[]) = 0 or created_by = any($1))
-             and (cardinality($2::text[]) = 0 or status = any($2))"#,
+             and (cardinality($2::text[]) = 0 or status = any($2))
+             and ($3::text is null or template_ref = $3)
+             and ($4::text is null or title ilike $4 or template_ref ilike $4 or id::text ilike $4)"#,
         &filter.created_by,
-        &status
+        &status,
+        filter.template.as_deref(),
+        text.as_deref()
     )
     .fetch_one(db)
     .await?;
     Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
+}
+
+/// The pattern of texts with `text` somewhere in them.
+fn containing(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+/// Templates and people that there are tasks of, for those who look through all (`created_by` is `None`) or their own.
+pub async fn list_choices(db: &PgPool, created_by: Option<&str>) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select coalesce(array_agg(distinct template_ref), '{}') as "templates!",
+                  coalesce(array_agg(distinct created_by), '{}') as "people!"
+           from scaffolder_task where $1::text is null or created_by = $1"#,
+        created_by
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.templates, row.people))
 }
 
 /// How many tasks of a person have not ended.
@@ -184,7 +216,8 @@ pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::E
 /// The steps of a task, in the order of the template.
 pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select position, id, name, action, status, output, iterations, reason, started_at, finished_at
+        "select position, id, name, action, status, output, iterations, reason, started_at, finished_at,
+                tries, tried_at, waits, waits_since, waits_until, inputs
          from scaffolder_task_step where task_id = $1 order by position",
         task_id
     )
@@ -203,6 +236,17 @@ pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, s
                 reason: row.reason,
                 started_at: row.started_at,
                 finished_at: row.finished_at,
+                tries: u32::try_from(row.tries).unwrap_or_default(),
+                tried_at: row.tried_at,
+                standstill: match (row.waits, row.waits_since, row.waits_until) {
+                    (Some(waits), Some(since), Some(until)) => Some(Standstill {
+                        waiting: decode(waits)?,
+                        since,
+                        until,
+                    }),
+                    _ => None,
+                },
+                inputs: row.inputs.map(decode).transpose()?.unwrap_or_default(),
             })
         })
         .collect()
@@ -221,7 +265,8 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
         return Ok(false);
     };
     let step = sqlx::query_scalar!(
-        "update scaffolder_task_step set status = 'cancelled', finished_at = $2
+        "update scaffolder_task_step
+         set status = 'cancelled', finished_at = $2, waits = null, waits_since = null, waits_until = null
          where task_id = $1 and status = 'processing' returning id",
         task_id,
         now
@@ -249,7 +294,7 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
     let next = insert_events(&mut tx, task_id, task.next_event, &events).await?;
     sqlx::query!(
         "update scaffolder_task set status = 'cancelled', finished_at = $2, next_event = $3, lease_owner = null,
-                lease_until = null, secrets = null
+                lease_until = null, wake_at = null, secrets = null
          where id = $1",
         task_id,
         now,
@@ -303,7 +348,8 @@ pub async fn retry(
     sqlx::query!(
         "update scaffolder_task_step
          set status = 'waiting', output = null, reason = null, started_at = null, finished_at = null,
-             iterations = case when $2 then '[]'::json else iterations end
+             iterations = case when $2 then '[]'::json else iterations end,
+             inputs = case when $2 then null else inputs end, tries = 0, tried_at = null
          where task_id = $1 and ($2 or status <> 'completed')",
         task_id,
         start_over
@@ -314,6 +360,15 @@ pub async fn retry(
         "delete from scaffolder_task_intent intent using scaffolder_task_step step
          where intent.task_id = $1 and intent.key like 'pin:%'
            and step.task_id = intent.task_id and step.id = intent.step_id and step.status = 'waiting'",
+        task_id
+    )
+    .execute(&mut *tx)
+    .await?;
+    // What was decided stays on record, and is asked anew.
+    sqlx::query!(
+        "update scaffolder_approval approval set superseded = true from scaffolder_task_step step
+         where approval.task_id = $1 and step.task_id = approval.task_id and step.id = approval.step_id
+           and step.status = 'waiting'",
         task_id
     )
     .execute(&mut *tx)
@@ -345,6 +400,23 @@ pub async fn retry(
         .await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// The task's files as its last finished step left them: tar, compressed with zstd.
+pub async fn find_workspace(db: &PgPool, task_id: Uuid) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("select archive from scaffolder_workspace where task_id = $1", task_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// There are files of the task.
+pub async fn has_workspace(db: &PgPool, task_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists(select 1 from scaffolder_workspace where task_id = $1) as "there!""#,
+        task_id
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Drops the workspaces of tasks that ended before a time; a retry of such a task starts from the beginning.

@@ -1,13 +1,16 @@
 //! What a worker stores. One transaction, under the lock of the task's row, refused when the lease is gone,
 //! and recognised when it is sent a second time because the first answer was lost.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::pauses::{NewApproval, store_pause};
 use super::text;
-use crate::scaffolder::model::{EffectKind, EventKind, StepStatus, TaskStatus};
+use crate::scaffolder::model::{EffectKind, EventKind, StepStatus, TaskStatus, Waiting};
 
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -27,10 +30,15 @@ pub enum StepWrite {
     Iterated {
         position: i32,
         iterations: Value,
+        inputs: Value,
     },
+    /// The step stands still.
+    Pause(Pause),
     End {
         position: i32,
         status: StepStatus,
+        /// What the action was given; `None` leaves what is known.
+        inputs: Option<Value>,
         /// What the step was given, hashed without its secrets.
         input_digest: Option<String>,
         output: Option<Value>,
@@ -63,6 +71,22 @@ pub struct End {
     pub status: TaskStatus,
     pub output: Option<Value>,
     pub error: Option<Value>,
+}
+
+/// A step stands still: nobody holds the task any more when this is stored.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    pub position: i32,
+    /// Tries that have failed.
+    pub tries: u32,
+    pub waiting: Waiting,
+    pub since: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    /// Time until somebody looks again, unless woken.
+    pub wake_after: Duration,
+    pub inputs: Value,
+    /// The question, where somebody's word is waited for.
+    pub approval: Option<NewApproval>,
 }
 
 /// Everything that becomes true together.
@@ -111,7 +135,9 @@ pub async fn apply(
         return Err(WriteError::LeaseLost);
     }
     let next = insert_events(&mut tx, task_id, task.next_event, &write.events).await?;
-    if let Some(step) = &write.step {
+    if let Some(StepWrite::Pause(pause)) = &write.step {
+        store_pause(&mut tx, task_id, pause).await?;
+    } else if let Some(step) = &write.step {
         update_step(&mut tx, task_id, step).await?;
     }
     if let Some(archive) = &write.workspace {
@@ -210,7 +236,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
         StepWrite::Begin { position, at } => {
             sqlx::query!(
                 "update scaffolder_task_step set status = 'processing', attempt = attempt + 1, reason = null,
-                        started_at = coalesce(started_at, $3), finished_at = null
+                        started_at = coalesce(started_at, $3), finished_at = null, tried_at = $3,
+                        waits = null, waits_since = null, waits_until = null
                  where task_id = $1 and position = $2",
                 task_id,
                 position,
@@ -219,19 +246,28 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
             .execute(&mut **tx)
             .await?;
         }
-        StepWrite::Iterated { position, iterations } => {
+        StepWrite::Iterated {
+            position,
+            iterations,
+            inputs,
+        } => {
             sqlx::query!(
-                "update scaffolder_task_step set iterations = $3::text::json where task_id = $1 and position = $2",
+                "update scaffolder_task_step set iterations = $3::text::json, inputs = $4::text::json
+                 where task_id = $1 and position = $2",
                 task_id,
                 position,
-                text(iterations)?
+                text(iterations)?,
+                text(inputs)?
             )
             .execute(&mut **tx)
             .await?;
         }
+        // Together with the task: see `apply`.
+        StepWrite::Pause(_) => {}
         StepWrite::End {
             position,
             status,
+            inputs,
             input_digest,
             output,
             reason,
@@ -240,7 +276,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
             sqlx::query!(
                 "update scaffolder_task_step
                  set status = $3, input_digest = coalesce($4, input_digest), output = $5::text::json,
-                     reason = $6, finished_at = $7
+                     reason = $6, finished_at = $7, inputs = coalesce($8::text::json, inputs),
+                     waits = null, waits_since = null, waits_until = null
                  where task_id = $1 and position = $2",
                 task_id,
                 position,
@@ -248,7 +285,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
                 input_digest.as_deref(),
                 output.as_ref().map(text).transpose()?,
                 reason.as_deref(),
-                at
+                at,
+                inputs.as_ref().map(text).transpose()?
             )
             .execute(&mut **tx)
             .await?;
