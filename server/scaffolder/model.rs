@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 /// A closed list of words that are the same in the database, on the wire and in code.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $(#[serde(rename = $word)] $variant),+ }
+        pub enum $name { $($(#[$note])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -52,6 +52,24 @@ words! {
 
 words! {
     EventKind { Log = "log", Completion = "completion", Cancelled = "cancelled", Recovered = "recovered" }
+}
+
+words! {
+    /// What has become of something that a task has made.
+    Removed { Deleted = "deleted", Archived = "archived" }
+}
+
+words! {
+    /// What is to become of something that a task has made.
+    Fate {
+        Keep = "keep",
+        Delete = "delete",
+        Archive = "archive",
+        /// An Application with what it has rolled out.
+        WithResources = "with-resources",
+        /// The Application, and not what it has rolled out.
+        WithoutResources = "without-resources",
+    }
 }
 
 words! {
@@ -160,6 +178,8 @@ pub struct Task {
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     pub output: Option<Value>,
     pub error: Option<Value>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
 }
 
 impl Task {
@@ -194,6 +214,8 @@ pub enum Waiting {
     Application { name: String, state: String },
     /// A pull request that is open.
     PullRequest { name: String, url: String },
+    /// An Application that is being removed.
+    Gone { name: String, state: String },
     /// Somebody's word.
     Approval {
         /// Refs of the users and groups who may give it.
@@ -209,6 +231,7 @@ impl fmt::Display for Waiting {
         match self {
             Self::Retry { next, of, .. } => write!(f, "try {next} of {of}"),
             Self::Application { name, state } => write!(f, "the Application {name}, which is {state}"),
+            Self::Gone { name, state } => write!(f, "the Application {name} to be gone; {state}"),
             Self::PullRequest { name, .. } => write!(f, "the pull request {name} to be merged"),
             Self::Approval { by, .. } => write!(f, "an approval by {}", by.join(" or ")),
         }
@@ -321,6 +344,9 @@ pub struct Effect {
     /// What it is called there: `owner/name`, `namespace/name`, the location's target.
     pub reference: String,
     pub url: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// What has become of it, where a task of this portal has removed it.
+    pub removed: Option<Removed>,
 }
 
 /// A time as JavaScript writes it: UTC, milliseconds.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{ActionError, Pause};
 use crate::scaffolder::engine::{Journal, Workspace};
-use crate::scaffolder::model::{EffectKind, Waiting};
-use crate::scaffolder::queries::{Decision, NewEffect, NewIntent, Write};
+use crate::scaffolder::model::{EffectKind, Removed, Waiting};
+use crate::scaffolder::queries::{Decision, NewEffect, NewIntent, RemovedEffect, Write};
 use crate::scaffolder::{Outside, Settings};
 use crate::scm::{Located, TreeFile};
 
@@ -136,6 +136,27 @@ impl Context {
         };
         let write = Write {
             effect: Some(effect),
+            ..Write::default()
+        };
+        Ok(self.journal.write(write).await?)
+    }
+
+    /// Records that something is gone that another task had made.
+    pub async fn removed(
+        &self,
+        task_id: Uuid,
+        kind: EffectKind,
+        reference: &str,
+        removed: Removed,
+    ) -> Result<(), ActionError> {
+        let removed = RemovedEffect {
+            task_id,
+            kind,
+            reference: reference.to_owned(),
+            removed,
+        };
+        let write = Write {
+            removed: Some(removed),
             ..Write::default()
         };
         Ok(self.journal.write(write).await?)

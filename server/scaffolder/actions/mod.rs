@@ -30,6 +30,7 @@ mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
 mod gitea;
+mod remove;
 mod roadie;
 mod skeleton;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod workspace_template_file;
 use alias::Alias;
 pub use context::{Context, Intent};
 pub use error::{ActionError, Pause};
+pub use remove::{Item, removing};
 
 use crate::language::Text;
 use crate::scaffolder::Outside;

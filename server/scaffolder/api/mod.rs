@@ -17,6 +17,7 @@ use uuid::Uuid;
 mod approvals;
 mod dry_run;
 mod extensions;
+mod removal;
 
 use crate::language::text;
 use crate::scaffolder::Scaffolder;
@@ -43,6 +44,10 @@ pub fn routes() -> Router<Scaffolder> {
         .route("/api/scaffolder/v2/tasks/{id}/retry", post(retry))
         .route("/api/scaffolder/v2/tasks/{id}/eventstream", get(event_stream))
         .route("/api/scaffolder/v2/tasks/{id}/events", get(events))
+        .route(
+            "/api/scaffolder/v2/tasks/{id}/removal",
+            get(removal::plan).post(removal::start),
+        )
         .route("/api/scaffolder/v2/approvals", get(approvals::list))
         .route("/api/scaffolder/v2/approvals/{id}", post(approvals::decide))
         .route("/api/scaffolder/v2/dry-run", post(dry_run::dry_run))
@@ -68,6 +73,9 @@ impl From<TaskError> for Error {
             TaskError::NotAsked => Self::Forbidden(text!("Others are asked to decide this.")),
             TaskError::OwnTask => Self::Forbidden(text!("The task is your own: somebody else has to decide.")),
             TaskError::Decided => Self::Conflict(text!("It is decided already, or nobody waits for it any more.")),
+            TaskError::NothingToRemove => {
+                Self::invalid("fates", text!("Everything would be kept. Choose what to remove."))
+            }
             TaskError::Conflict(..) => Self::Conflict(error.to_string().into()),
             TaskError::Database(error) => error.into(),
         }

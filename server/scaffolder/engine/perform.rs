@@ -132,12 +132,16 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         }
         return Ok(Outcome::Unwanted);
     }
-    let action = run.scaffolder.actions().find(&step.action).cloned().ok_or_else(|| {
-        ActionError::Input(format!(
-            "the action {} is not installed; /create/actions lists those that are",
-            step.action
-        ))
-    })?;
+    let action = run
+        .scaffolder
+        .action(&step.action, run.claimed.undoes.is_some())
+        .cloned()
+        .ok_or_else(|| {
+            ActionError::Input(format!(
+                "the action {} is not installed; /create/actions lists those that are",
+                step.action
+            ))
+        })?;
     let input = render_input(run, step, each, &context, rules)?;
     if let Some(key) = key {
         run.journal

@@ -66,6 +66,7 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         spec: rehearsal.spec,
         created_by: rehearsal.actor,
         created_at: clock.now(),
+        undoes: None,
         has_secrets: false,
         secrets: None,
         workspace: None,

@@ -208,6 +208,7 @@ impl Bench {
             spec: &spec,
             created_by: "user:default/user1",
             created_at: self.scaffolder.clock().now(),
+            undoes: None,
             has_secrets,
             secrets: sealed.as_deref(),
         };

@@ -18,6 +18,8 @@ pub struct Claimed {
     pub spec: TaskSpec,
     pub created_by: String,
     pub created_at: chrono::DateTime<chrono::Utc>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
     pub has_secrets: bool,
     pub secrets: Option<Vec<u8>>,
     pub workspace: Option<Vec<u8>>,
@@ -45,7 +47,7 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
              returning task.*
            )
            select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_by as "created_by!",
-                  claimed.created_at as "created_at!",
+                  claimed.created_at as "created_at!", claimed.undoes,
                   claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?"
            from claimed left join scaffolder_workspace workspace on workspace.task_id = claimed.id"#,
         owner,
@@ -60,6 +62,7 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
         spec: row.spec.0,
         created_by: row.created_by,
         created_at: row.created_at,
+        undoes: row.undoes,
         has_secrets: row.has_secrets,
         secrets: row.secrets,
         workspace: row.archive,

@@ -260,7 +260,7 @@ pub async fn wake_waiting(db: &PgPool, application: &str) -> Result<(), sqlx::Er
            update scaffolder_task task set wake_at = clock_timestamp()
            from scaffolder_task_step step
            where task.wake_at is not null and step.task_id = task.id
-             and step.waits ->> 'for' = 'application' and step.waits ->> 'name' = $1
+             and step.waits ->> 'for' in ('application', 'gone') and step.waits ->> 'name' = $1
            returning task.id
          )
          select pg_notify('scaffolder_task', id::text) from woken",

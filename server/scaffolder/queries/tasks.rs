@@ -15,6 +15,8 @@ pub struct NewTask<'a> {
     pub spec: &'a TaskSpec,
     pub created_by: &'a str,
     pub created_at: DateTime<Utc>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
     pub has_secrets: bool,
     /// Sealed.
     pub secrets: Option<&'a [u8]>,
@@ -25,8 +27,8 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
     let mut tx = db.begin().await?;
     sqlx::query!(
         "insert into scaffolder_task
-           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets)
-         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8)",
+           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets, undoes)
+         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8, $9)",
         new.id,
         new.spec.template_info.entity_ref,
         new.title,
@@ -34,7 +36,8 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         new.created_by,
         new.created_at,
         new.has_secrets,
-        new.secrets
+        new.secrets,
+        new.undoes
     )
     .execute(&mut *tx)
     .await?;
@@ -56,46 +59,21 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
     tx.commit().await
 }
 
-/// Which tasks to list. Empty lists mean all.
-#[derive(Debug, Clone, Default)]
-pub struct TaskFilter {
-    pub created_by: Vec<String>,
-    pub status: Vec<TaskStatus>,
-    /// Ref of the template.
-    pub template: Option<String>,
-    /// Part of the title or of the template's ref, or the task's id.
-    pub text: Option<String>,
-    pub order: Order,
-    pub limit: i64,
-    pub offset: i64,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
-    #[default]
-    NewestFirst,
-    OldestFirst,
-    Status {
-        descending: bool,
-    },
-    CreatedBy {
-        descending: bool,
-    },
-}
-
-struct TaskRow {
-    id: Uuid,
-    title: String,
-    template_ref: String,
-    spec: Json<TaskSpec>,
-    status: String,
-    created_by: String,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    last_heartbeat_at: Option<DateTime<Utc>>,
-    output: Option<Value>,
-    error: Option<Value>,
+/// A task as a row has it.
+pub(super) struct TaskRow {
+    pub id: Uuid,
+    pub title: String,
+    pub template_ref: String,
+    pub spec: Json<TaskSpec>,
+    pub status: String,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    pub output: Option<Value>,
+    pub error: Option<Value>,
+    pub undoes: Option<Uuid>,
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -115,6 +93,7 @@ impl TryFrom<TaskRow> for Task {
             last_heartbeat_at: row.last_heartbeat_at,
             output: row.output,
             error: row.error,
+            undoes: row.undoes,
         })
     }
 }
@@ -123,7 +102,7 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error
+                  finished_at, last_heartbeat_at, output, error, undoes
            from scaffolder_task where id = $1"#,
         id
     )
@@ -131,86 +110,6 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     .await?
     .map(Task::try_from)
     .transpose()
-}
-
-/// One page of tasks, and how many there are in all.
-pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, i64), sqlx::Error> {
-    let status: Vec<String> = filter.status.iter().map(|status| status.as_str().to_owned()).collect();
-    let (key, descending) = match filter.order {
-        Order::NewestFirst => ("created_at", true),
-        Order::OldestFirst => ("created_at", false),
-        Order::Status { descending } => ("status", descending),
-        Order::CreatedBy { descending } => ("created_by", descending),
-    };
-    let text = filter.text.as_deref().map(containing);
-    let rows = sqlx::query_as!(
-        TaskRow,
-        r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error
-           from scaffolder_task
-           where (cardinality($1::text[]) = 0 or created_by = any($1))
-             and (cardinality($2::text[]) = 0 or status = any($2))
-             and ($7::text is null or template_ref = $7)
-             and ($8::text is null or title ilike $8 or template_ref ilike $8 or id::text ilike $8)
-           order by case when $3 = 'status' and not $4 then status when $3 = 'created_by' and not $4 then created_by end,
-                    case when $3 = 'status' and $4 then status when $3 = 'created_by' and $4 then created_by end desc,
-                    case when $3 = 'created_at' and not $4 then created_at end,
-                    created_at desc, id desc
-           limit $5 offset $6"#,
-        &filter.created_by,
-        &status,
-        key,
-        descending,
-        filter.limit,
-        filter.offset,
-        filter.template.as_deref(),
-        text.as_deref()
-    )
-    .fetch_all(db)
-    .await?;
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from scaffolder_task
-           where (cardinality($1::text[]) = 0 or created_by = any($1))
-             and (cardinality($2::text[]) = 0 or status = any($2))
-             and ($3::text is null or template_ref = $3)
-             and ($4::text is null or title ilike $4 or template_ref ilike $4 or id::text ilike $4)"#,
-        &filter.created_by,
-        &status,
-        filter.template.as_deref(),
-        text.as_deref()
-    )
-    .fetch_one(db)
-    .await?;
-    Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
-}
-
-/// The pattern of texts with `text` somewhere in them.
-fn containing(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}
-
-/// Templates and people that there are tasks of, for those who look through all (`created_by` is `None`) or their own.
-pub async fn list_choices(db: &PgPool, created_by: Option<&str>) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select coalesce(array_agg(distinct template_ref), '{}') as "templates!",
-                  coalesce(array_agg(distinct created_by), '{}') as "people!"
-           from scaffolder_task where $1::text is null or created_by = $1"#,
-        created_by
-    )
-    .fetch_one(db)
-    .await?;
-    Ok((row.templates, row.people))
-}
-
-/// How many tasks of a person have not ended.
-pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from scaffolder_task where created_by = $1 and status in ('open', 'processing')"#,
-        created_by
-    )
-    .fetch_one(db)
-    .await
 }
 
 /// The steps of a task, in the order of the template.
@@ -416,6 +315,28 @@ pub async fn has_workspace(db: &PgPool, task_id: Uuid) -> Result<bool, sqlx::Err
         task_id
     )
     .fetch_one(db)
+    .await
+}
+
+/// The task that is just removing what another has made.
+pub async fn find_undoing(db: &PgPool, undone: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id from scaffolder_task where undoes = $1 and status in ('open', 'processing')",
+        undone
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The newest task that has registered a location and has completed.
+pub async fn find_maker(db: &PgPool, target: &str) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select task.id from scaffolder_task_effect effect join scaffolder_task task on task.id = effect.task_id
+         where effect.kind = 'location' and effect.reference = $1 and effect.removed is null
+         order by effect.created_at desc limit 1",
+        target
+    )
+    .fetch_optional(db)
     .await
 }
 

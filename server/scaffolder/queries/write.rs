@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::pauses::{NewApproval, store_pause};
 use super::text;
-use crate::scaffolder::model::{EffectKind, EventKind, StepStatus, TaskStatus, Waiting};
+use crate::scaffolder::model::{EffectKind, EventKind, Removed, StepStatus, TaskStatus, Waiting};
 
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -64,6 +64,15 @@ pub struct NewEffect {
     pub url: Option<String>,
 }
 
+/// Something that another task had made is gone.
+#[derive(Debug, Clone)]
+pub struct RemovedEffect {
+    pub task_id: Uuid,
+    pub kind: EffectKind,
+    pub reference: String,
+    pub removed: Removed,
+}
+
 /// How a task ends. Its secrets go, and its workspace too where it completed; a failed task keeps the
 /// workspace for a retry.
 #[derive(Debug, Clone)]
@@ -97,6 +106,7 @@ pub struct Write {
     pub workspace: Option<Vec<u8>>,
     pub intent: Option<NewIntent>,
     pub effect: Option<NewEffect>,
+    pub removed: Option<RemovedEffect>,
     pub end: Option<End>,
 }
 
@@ -163,6 +173,19 @@ pub async fn apply(
             effect.kind.as_str(),
             effect.reference,
             effect.url,
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    if let Some(removed) = &write.removed {
+        sqlx::query!(
+            "update scaffolder_task_effect set removed = $4, removed_at = $5
+             where task_id = $1 and kind = $2 and reference = $3",
+            removed.task_id,
+            removed.kind.as_str(),
+            removed.reference,
+            removed.removed.as_str(),
             now
         )
         .execute(&mut *tx)

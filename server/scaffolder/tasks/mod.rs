@@ -20,12 +20,15 @@ use view::{Decidable, TaskView, log_text};
 mod approvals;
 mod list;
 mod live;
+mod made_by;
 mod recent;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod view;
 mod workspace;
 
+pub use made_by::MadeByCard;
 pub use recent::RecentTasks;
 
 pub fn routes() -> Router<Scaffolder> {
@@ -36,6 +39,7 @@ pub fn routes() -> Router<Scaffolder> {
         .route("/create/tasks/{id}/live", get(live::stream))
         .route("/create/tasks/{id}/log", get(log))
         .route("/create/tasks/{id}/workspace", get(workspace::download))
+        .route("/create/tasks/{id}/remove", get(removal::show).post(removal::start))
         .route("/create/tasks/{id}/cancel", post(cancel))
         .route("/create/tasks/{id}/retry", post(retry))
         .merge(approvals::routes())

@@ -39,6 +39,7 @@ async fn start(db: &PgPool, scaffolder: &Scaffolder, steps: Value) -> Uuid {
         spec: &spec,
         created_by: "user:default/user1",
         created_at: scaffolder.clock().now(),
+        undoes: None,
         has_secrets: false,
         secrets: None,
     };
@@ -347,4 +348,61 @@ async fn the_files_of_a_failed_task_are_for_whoever_started_it(db: PgPool) {
     let before = scaffolder.clock().now() - chrono::Duration::days(7);
     queries::purge_workspaces(&db, before).await.unwrap();
     assert_eq!(ask(&own, "GET", &path).await.0, StatusCode::NOT_FOUND);
+}
+
+/// Every route of a task, with what it takes.
+const OF_A_TASK: &[(&str, &str, &str)] = &[
+    ("GET", "/create/tasks/{id}", ""),
+    ("GET", "/create/tasks/{id}/live", ""),
+    ("GET", "/create/tasks/{id}/log", ""),
+    ("GET", "/create/tasks/{id}/workspace", ""),
+    ("GET", "/create/tasks/{id}/remove", ""),
+    ("POST", "/create/tasks/{id}/remove", "sure=yes"),
+    ("POST", "/create/tasks/{id}/cancel", ""),
+    ("POST", "/create/tasks/{id}/retry", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/cancel", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/retry", "{}"),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/eventstream", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/events", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/removal", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/removal", r#"{"fates":{}}"#),
+];
+
+#[sqlx::test]
+async fn another_users_task_is_out_of_reach_by_every_route(db: PgPool) {
+    let routes = [include_str!("mod.rs"), include_str!("../api/mod.rs")].join("\n");
+    for path in routes.split('"').filter(|text| text.contains("/tasks/{id}")) {
+        assert!(
+            OF_A_TASK.iter().any(|(_, known, _)| *known == path),
+            "{path} is not in the table"
+        );
+    }
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, say("hello")).await;
+    let app = app(&scaffolder, &user("user2", &["platform"]));
+    for ended in [false, true] {
+        if ended {
+            run(&db, &scaffolder).await;
+        }
+        let rows = || async {
+            sqlx::query_scalar::<_, String>("select row_to_json(t)::text from scaffolder_task t")
+                .fetch_all(&db)
+                .await
+                .unwrap()
+        };
+        let before = rows().await;
+        for (method, path, body) in OF_A_TASK {
+            for (id, expected) in [(id, StatusCode::FORBIDDEN), (Uuid::nil(), StatusCode::NOT_FOUND)] {
+                let (status, answer) = send(&app, method, &path.replace("{id}", &id.to_string()), body).await;
+                let answer = String::from_utf8_lossy(&answer);
+                assert_eq!(status, expected, "{method} {path}: {answer}");
+                assert!(
+                    !answer.contains("hello") && !answer.contains("demo"),
+                    "{method} {path}: {answer}"
+                );
+            }
+        }
+        assert_eq!(rows().await, before, "nothing was changed");
+    }
 }

@@ -14,7 +14,7 @@ pub use step::{Decidable, Line, StepView, log_text};
 use crate::catalog::EntityRef;
 use crate::language::{self, duration, text};
 use crate::scaffolder::create::form_path;
-use crate::scaffolder::model::{Effect, Event, StepRecord, StepStatus, Task, TaskStatus};
+use crate::scaffolder::model::{Effect, Event, Removed, StepRecord, StepStatus, Task, TaskStatus};
 use crate::scaffolder::queries::Approval;
 
 pub struct TaskView {
@@ -40,6 +40,10 @@ pub struct TaskView {
     pub answers: Vec<(String, String)>,
     /// Where the template can be filled in with the same answers.
     pub again: Option<String>,
+    /// It has made something that can be removed again.
+    pub may_remove: bool,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
     /// Until when the files of a task that did not complete can be downloaded.
     pub files_until: Option<DateTime<Utc>>,
     /// Number of the last event that is in here.
@@ -74,8 +78,10 @@ impl TaskView {
             template_title: task.spec.template_title().to_owned(),
             again: template
                 .as_ref()
-                .filter(|_| task.status.is_final())
+                .filter(|_| task.status.is_final() && task.undoes.is_none())
                 .map(|template| format!("{}?task={}", form_path(template), task.id)),
+            may_remove: task.status.is_final() && effects.iter().any(|effect| effect.removed != Some(Removed::Deleted)),
+            undoes: task.undoes,
             files_until: None,
             template_path: template.map(|template| template.path()),
             created_by: task.creator().to_owned(),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::catalog::EntityRef;
 use crate::language::{self, text};
-use crate::scaffolder::model::{Effect, EffectKind, StepRecord, StepStatus, TaskStatus};
+use crate::scaffolder::model::{Effect, EffectKind, Removed, StepRecord, StepStatus, TaskStatus};
 
 /// Something that the task makes, or made.
 pub struct Making {
@@ -13,6 +13,8 @@ pub struct Making {
     pub made: bool,
     pub name: String,
     pub url: Option<String>,
+    /// What has become of it since.
+    pub removed: Option<language::Text>,
     /// Where there is nothing yet: when there will be.
     pub outlook: language::Text,
 }
@@ -72,6 +74,7 @@ pub(super) fn makes(
                 made: false,
                 name: String::new(),
                 url: None,
+                removed: None,
                 outlook,
             });
             continue;
@@ -95,7 +98,11 @@ pub(super) fn makes(
                 label: label.clone(),
                 made: true,
                 name,
-                url: url.filter(|url| is_safe(url)),
+                url: url.filter(|url| is_safe(url) && effect.removed != Some(Removed::Deleted)),
+                removed: effect.removed.map(|removed| match removed {
+                    Removed::Deleted => text!("removed"),
+                    Removed::Archived => text!("archived"),
+                }),
                 outlook: outlook.clone(),
             });
         }

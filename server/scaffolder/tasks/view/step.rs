@@ -179,6 +179,15 @@ impl Standing {
                 String::new(),
                 None,
             ),
+            Waiting::Gone { name, state } => (
+                text!(
+                    "Waits until the Application {name} is gone: {state}.",
+                    name = name.clone(),
+                    state = state.clone()
+                ),
+                String::new(),
+                None,
+            ),
             Waiting::PullRequest { name, url } => (
                 text!("Waits until the pull request {name} is merged.", name = name.clone()),
                 String::new(),
