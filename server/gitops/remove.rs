@@ -36,7 +36,7 @@ pub enum Removal {
 /// An Application and how it is reached.
 enum Found<'a> {
     ByArgo(&'a ArgoApi, Value),
-    InCluster(Api<DynamicObject>, Value),
+    InCluster(Box<Api<DynamicObject>>, Value),
 }
 
 impl GitOps {
@@ -86,7 +86,7 @@ impl GitOps {
         };
         let found = in_time(&cluster.name, &what(name), api.get_opt(name)).await?;
         let object = found.and_then(|object| serde_json::to_value(object).ok());
-        Ok(object.map(|object| Found::InCluster(api, object)))
+        Ok(object.map(|object| Found::InCluster(Box::new(api), object)))
     }
 
     async fn end_sync(&self, name: &str, found: &Found<'_>) -> Result<(), GitOpsError> {

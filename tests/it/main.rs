@@ -18,3 +18,4 @@ mod pictures;
 mod removal;
 mod story;
 mod support;
+mod waiting;

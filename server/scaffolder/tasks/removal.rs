@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::task_id;
+use super::view::is_safe;
 use crate::auth::Caller;
 use crate::language::{Text, filters, text};
 use crate::scaffolder::Scaffolder;
@@ -37,6 +38,12 @@ struct Choice {
     fate: Fate,
     label: Text,
     chosen: bool,
+}
+
+impl Line {
+    fn url(&self) -> Option<&str> {
+        self.planned.effect.url.as_deref().filter(|url| is_safe(url))
+    }
 }
 
 impl RemovalPage {

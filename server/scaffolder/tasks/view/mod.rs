@@ -8,7 +8,8 @@ mod result;
 mod step;
 
 pub use answers::answers;
-use result::{Link, Making, Text, is_safe, links, makes, texts};
+pub use result::is_safe;
+use result::{Link, Making, Text, links, makes, texts};
 pub use step::{Decidable, Line, StepView, log_text};
 
 use crate::catalog::EntityRef;
@@ -108,6 +109,16 @@ impl TaskView {
 
     pub fn is_running(&self) -> bool {
         !self.status.is_final()
+    }
+
+    /// Seconds after which a page without scripts loads itself anew; never where somebody may be typing into it.
+    pub fn refresh_after(&self) -> Option<u32> {
+        let mut standing = self.steps.iter().filter_map(|step| step.standing.as_ref());
+        match standing.next() {
+            _ if !self.is_running() => None,
+            Some(standing) => standing.decide.is_empty().then_some(20),
+            None => Some(2),
+        }
     }
 
     /// There is no result, and none is to come.

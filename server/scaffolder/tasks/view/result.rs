@@ -35,6 +35,7 @@ fn made_by(action: &str) -> Option<EffectKind> {
     match action {
         "catalog:register" => Some(EffectKind::Location),
         "cnoe:create-argocd-app" | "argocd:create-resources" => Some(EffectKind::Application),
+        _ if action.ends_with(":pull-request") && action.starts_with("publish:") => Some(EffectKind::PullRequest),
         _ if action.starts_with("publish:") => Some(EffectKind::Repository),
         _ => None,
     }
@@ -111,7 +112,7 @@ pub(super) fn makes(
 }
 
 /// A path of ours, or http.
-pub(super) fn is_safe(url: &str) -> bool {
+pub fn is_safe(url: &str) -> bool {
     (url.starts_with('/') && !url.starts_with("//")) || url.starts_with("https://") || url.starts_with("http://")
 }
 

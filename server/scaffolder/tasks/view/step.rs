@@ -144,7 +144,7 @@ impl StepView {
     }
 
     pub fn is_short(&self) -> bool {
-        !self.is_running() && self.lines.len() <= FEW_LINES
+        (!self.is_running() || self.standing.is_some()) && self.lines.len() <= FEW_LINES
     }
 }
 
