@@ -6,6 +6,9 @@ alter table scaffolder_task
 -- One at a time.
 create unique index scaffolder_task_undoes_idx on scaffolder_task (undoes) where status in ('open', 'processing');
 
+comment on column scaffolder_workspace.archive is
+    'Sealed where a key is configured; otherwise as it was, and there is none of tasks with secrets.';
+
 alter table scaffolder_task_effect
     -- What has become of it, where a task of this portal has removed it.
     add column removed text,

@@ -180,6 +180,8 @@ pub struct Task {
     pub error: Option<Value>,
     /// The task whose results this one removes.
     pub undoes: Option<Uuid>,
+    /// It was started with secrets.
+    pub has_secrets: bool,
 }
 
 impl Task {

@@ -22,6 +22,8 @@ pub use worker::run_worker;
 pub use workspace::{Entry, Workspace, WorkspaceError, write_file};
 
 #[cfg(test)]
+mod approval_tests;
+#[cfg(test)]
 mod echo_tests;
 #[cfg(test)]
 mod pause_tests;

@@ -137,12 +137,17 @@ async fn keep_lease(
 
 async fn go(
     scaffolder: Scaffolder,
-    claimed: Claimed,
+    mut claimed: Claimed,
     journal: Arc<Journal>,
     secrets: Result<Value, String>,
 ) -> Result<Progress, WriteError> {
-    let secrets = match secrets {
-        Ok(secrets) => secrets,
+    let stored = claimed.workspace.take();
+    let kept = secrets.and_then(|secrets| Ok((secrets, scaffolder.vault().open_files(claimed.id, stored)?)));
+    let secrets = match kept {
+        Ok((secrets, files)) => {
+            claimed.workspace = files;
+            secrets
+        }
         Err(message) => {
             let failure = Failure { name: "Error", message };
             return fail(&journal, &failure).await;
@@ -268,7 +273,7 @@ impl Run {
             match self.pack().await {
                 Ok(Some((now, archive))) => {
                     fingerprint = Some(now);
-                    write.workspace = Some(archive);
+                    write.workspace = self.scaffolder.vault().keep_files(self.claimed.id, archive);
                 }
                 Ok(None) => {}
                 Err(error) => return self.fail_instead(write, &error).await,

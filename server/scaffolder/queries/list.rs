@@ -44,7 +44,7 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
     let rows = sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error, undoes
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
            from scaffolder_task
            where (cardinality($1::text[]) = 0 or created_by = any($1))
              and (cardinality($2::text[]) = 0 or status = any($2))

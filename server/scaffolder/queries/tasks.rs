@@ -74,6 +74,7 @@ pub(super) struct TaskRow {
     pub output: Option<Value>,
     pub error: Option<Value>,
     pub undoes: Option<Uuid>,
+    pub has_secrets: bool,
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -94,6 +95,7 @@ impl TryFrom<TaskRow> for Task {
             output: row.output,
             error: row.error,
             undoes: row.undoes,
+            has_secrets: row.has_secrets,
         })
     }
 }
@@ -102,7 +104,7 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error, undoes
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
            from scaffolder_task where id = $1"#,
         id
     )

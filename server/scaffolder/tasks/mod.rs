@@ -23,6 +23,7 @@ mod live;
 mod made_by;
 mod recent;
 mod removal;
+mod retry;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -41,7 +42,7 @@ pub fn routes() -> Router<Scaffolder> {
         .route("/create/tasks/{id}/workspace", get(workspace::download))
         .route("/create/tasks/{id}/remove", get(removal::show).post(removal::start))
         .route("/create/tasks/{id}/cancel", post(cancel))
-        .route("/create/tasks/{id}/retry", post(retry))
+        .route("/create/tasks/{id}/retry", get(retry::show).post(retry::start))
         .merge(approvals::routes())
 }
 
@@ -145,17 +146,4 @@ async fn cancel(
     let id = task_id(&id)?;
     scaffolder.cancel_task(&caller, id).await?;
     Ok(Redirect::to(&format!("/create/tasks/{id}")).into_response())
-}
-
-async fn retry(
-    State(scaffolder): State<Scaffolder>,
-    SignedIn(caller): SignedIn,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    let id = task_id(&id)?;
-    match scaffolder.retry_task(&caller, id, serde_json::Map::new()).await {
-        // Pressed twice: it runs already, and the page shows it.
-        Ok(()) | Err(TaskError::Conflict(..)) => Ok(Redirect::to(&format!("/create/tasks/{id}")).into_response()),
-        Err(error) => Err(error.into()),
-    }
 }

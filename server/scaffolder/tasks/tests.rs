@@ -359,6 +359,7 @@ const OF_A_TASK: &[(&str, &str, &str)] = &[
     ("GET", "/create/tasks/{id}/remove", ""),
     ("POST", "/create/tasks/{id}/remove", "sure=yes"),
     ("POST", "/create/tasks/{id}/cancel", ""),
+    ("GET", "/create/tasks/{id}/retry", ""),
     ("POST", "/create/tasks/{id}/retry", ""),
     ("GET", "/api/scaffolder/v2/tasks/{id}", ""),
     ("POST", "/api/scaffolder/v2/tasks/{id}/cancel", ""),

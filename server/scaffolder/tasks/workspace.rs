@@ -31,8 +31,13 @@ pub async fn download(
             "The task is still running. Its files can be downloaded when it has failed."
         )));
     }
-    let archive = queries::find_workspace(scaffolder.db(), task.id)
+    let stored = queries::find_workspace(scaffolder.db(), task.id)
         .await?
+        .ok_or_else(gone)?;
+    let archive = scaffolder
+        .vault()
+        .open_files(task.id, Some(stored))
+        .map_err(|error| Error::Conflict(error.into()))?
         .ok_or_else(gone)?;
     let packed = tokio::task::spawn_blocking(move || to_gzip(&archive))
         .await

@@ -43,6 +43,8 @@ pub struct TaskView {
     pub again: Option<String>,
     /// It has made something that can be removed again.
     pub may_remove: bool,
+    /// A retry needs secrets, which are asked on a page of their own.
+    pub needs_secrets: bool,
     /// The task whose results this one removes.
     pub undoes: Option<Uuid>,
     /// Until when the files of a task that did not complete can be downloaded.
@@ -82,6 +84,7 @@ impl TaskView {
                 .filter(|_| task.status.is_final() && task.undoes.is_none())
                 .map(|template| format!("{}?task={}", form_path(template), task.id)),
             may_remove: task.status.is_final() && effects.iter().any(|effect| effect.removed != Some(Removed::Deleted)),
+            needs_secrets: task.has_secrets,
             undoes: task.undoes,
             files_until: None,
             template_path: template.map(|template| template.path()),
