@@ -130,7 +130,10 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let catalog = Catalog::new(
         db.clone(),
         clock.clone(),
-        Arc::new(forges.clone()),
+        Arc::new(catalog::Web {
+            forges: forges.clone(),
+            outbound: outbound.clone(),
+        }),
         settings::catalog(config),
         Some(Arc::new(move |watched| drop(met.send(watched)))),
     );

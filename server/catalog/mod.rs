@@ -47,7 +47,7 @@ pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
 pub use pages::{kind_word, router};
 pub use people::Person;
-pub use read::{Problem, Sources};
+pub use read::{Problem, Sources, Web};
 pub use refresh::run;
 pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
 pub use state::{Location, LocationState, Registered};
@@ -210,7 +210,7 @@ impl Catalog {
         let mut reader = self.reads().reader().await?;
         let total = queries::search::total(self.reads(), &mut reader, &query).await?;
         query.limit = Some(limit);
-        let found = queries::search::page(self.reads(), &mut reader, &query, Some(total)).await?;
+        let found = queries::search::page(&mut reader, &query, Some(total)).await?;
         reader.keep();
         let entities = found.iter().map(|found| found.row.entity());
         Ok((entities.collect::<Result<_, _>>()?, total))

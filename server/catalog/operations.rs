@@ -151,7 +151,11 @@ impl Catalog {
     }
 
     async fn head_of(&self, target: &str, snapshots: &Snapshots) -> Result<(), ScmError> {
-        let Located { forge, source } = self.sources().locate(target)?;
+        let Located { forge, source } = match self.sources().locate(target) {
+            // A file at an address of no forge: reading it tells.
+            Err(ScmError::UnknownHost { .. }) if self.sources().permits(target) => return Ok(()),
+            located => located?,
+        };
         snapshots.head(&*forge, &(source.repository, source.reference)).await?;
         Ok(())
     }

@@ -38,6 +38,10 @@ impl Sources for NoForges {
     fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError> {
         Err(not_read(host))
     }
+
+    fn is_checkout(&self) -> bool {
+        true
+    }
 }
 
 /// It may be right elsewhere.
@@ -217,5 +221,22 @@ mod tests {
         let right = validate_files(&[folder.path().join("deep")]).await.expect("it runs");
         assert_eq!(right.to_string(), "1 file, 1 entity that is right: nothing is wrong\n");
         assert!(validate_files(&[folder.path().join("nowhere")]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_relative_target_of_type_url_lies_beside_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+        write(
+            "catalog-info.yaml",
+            "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: all\nspec:\n  type: url\n  targets:              [./jo.yaml, ./gone.yaml]\n",
+        );
+        write(
+            "jo.yaml",
+            "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: jo\nspec:\n  memberOf: []\n",
+        );
+        let told = validate_files(&[folder.path().to_path_buf()]).await.expect("it runs");
+        assert_eq!((told.entities, told.errors()), (2, 1), "{told}");
+        assert!(told.to_string().contains("gone.yaml does not exist"), "{told}");
     }
 }

@@ -14,6 +14,8 @@ use super::{Catalog, EntityRef, document, facets, live};
 
 /// Entities of one statement. Only so many are held unpacked at a time.
 const CHUNK: usize = 500;
+/// A change of so many entities may surprise the planner.
+const MANY: usize = 500;
 
 /// An entity to be written.
 pub struct Draft {
@@ -35,6 +37,8 @@ pub struct Write {
     touched: BTreeSet<String>,
     /// Those of them whose relations are stored already.
     linked: HashSet<String>,
+    /// How many entities were put.
+    written: usize,
 }
 
 impl Catalog {
@@ -47,6 +51,7 @@ impl Catalog {
             counts: counts::Changes::default(),
             touched: BTreeSet::new(),
             linked: HashSet::new(),
+            written: 0,
         })
     }
 }
@@ -80,7 +85,9 @@ impl Write {
         for (draft, own) in std::iter::zip(&drafts, &refs) {
             made.extend(draft.relations.iter().map(|end| relation(draft.id, own, end)));
         }
-        made.sort_unstable_by_key(|relation| (relation.source, relation.kind, relation.target));
+        made.sort_unstable();
+        made.dedup();
+        self.written += drafts.len();
         for (drafts, refs) in std::iter::zip(drafts.chunks(CHUNK), refs.chunks(CHUNK)) {
             self.put_chunk(location, drafts, refs, &made, now).await?;
         }
@@ -152,6 +159,9 @@ impl Write {
         self.link().await?;
         let counts = std::mem::take(&mut self.counts);
         counts.store(&mut self.transaction).await?;
+        if self.written >= MANY && writes::has_outgrown_statistics(&mut self.transaction).await? {
+            writes::analyze(&mut self.transaction).await?;
+        }
         if !self.touched.is_empty() {
             writes::bump(&mut self.transaction).await?;
         }

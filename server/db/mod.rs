@@ -1,9 +1,11 @@
-//! The connection pool and its migrations.
+//! The connection pool and its migrations; connections and rounds for reading.
 
 mod queries;
 mod readers;
+mod rounds;
 
 pub use readers::{Reader, Readers};
+pub use rounds::Rounds;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -8,9 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Duration, Utc};
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType};
 use openidconnect::{
-    AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken, RequestTokenError,
-    Scope, TokenResponse,
+    AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, LanguageTag, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, TokenResponse,
 };
 use url::Url;
 
@@ -124,8 +124,9 @@ impl Provider {
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Begins a login. The provider is asked anew, whatever is known of it: nobody is sent to one that does not answer.
-    pub async fn begin(&self) -> Result<Beginning, IdentityError> {
+    /// Begins a login, in a language (BCP 47) if the provider's page has it. The provider is asked anew, whatever is known
+    /// of it: nobody is sent to one that does not answer.
+    pub async fn begin(&self, language: &str) -> Result<Beginning, IdentityError> {
         let discovered = self.discover().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let redirect = RedirectUrl::from_url(self.0.settings.redirect_url.clone());
@@ -137,7 +138,8 @@ impl Provider {
                 Nonce::new_random,
             )
             .add_scopes(["profile", "email"].map(|scope| Scope::new(scope.into())))
-            .set_pkce_challenge(challenge);
+            .set_pkce_challenge(challenge)
+            .add_ui_locale(LanguageTag::new(language.to_owned()));
         // Asking for a scope that a provider does not know can fail.
         let knows_groups = discovered
             .metadata

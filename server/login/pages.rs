@@ -94,7 +94,7 @@ async fn begin(
     jar: CookieJar,
     shell: &Shell,
 ) -> Result<Response, Error> {
-    let beginning = match provider.begin().await {
+    let beginning = match provider.begin(shell.locale.language.tag()).await {
         Ok(beginning) => beginning,
         Err(error) => return provider_failed(&error, next, shell),
     };

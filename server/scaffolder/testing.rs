@@ -5,26 +5,25 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::Outside;
-use crate::catalog::{Catalog, CatalogConfig};
+use crate::catalog::{Catalog, CatalogConfig, Web};
 use crate::clock::Clock;
 use crate::gitops::{GitOps, GitOpsSettings};
+use crate::outbound::Outbound;
 use crate::scm::Forges;
 
 /// No forge, no Argo CD, an empty catalog.
-#[expect(clippy::disallowed_methods, reason = "it is never used to send anything")]
 pub fn outside(db: &PgPool, clock: &Clock) -> Outside {
     // Whoever comes second finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::new();
+    let outbound = Outbound::new(Vec::new(), &[]).unwrap();
+    let http = outbound.client();
     let forges = Forges::new(Vec::new(), http.clone()).unwrap();
+    let web = Web {
+        forges: forges.clone(),
+        outbound,
+    };
     Outside {
-        catalog: Catalog::new(
-            db.clone(),
-            clock.clone(),
-            Arc::new(forges.clone()),
-            CatalogConfig::default(),
-            None,
-        ),
+        catalog: Catalog::new(db.clone(), clock.clone(), Arc::new(web), CatalogConfig::default(), None),
         forges,
         gitops: GitOps::new(GitOpsSettings::default(), None, http, clock.clone()).unwrap(),
         clusters: Arc::new([]),

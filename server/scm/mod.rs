@@ -177,7 +177,10 @@ pub enum ScmError {
     #[error("{host} answered something unexpected: {reason}")]
     Unexpected { host: String, reason: String },
     /// No integration has this host.
-    #[error("no integration is configured for host {host}; add it under integrations.gitea")]
+    #[error(
+        "no integration is configured for host {host}; add it under integrations.gitea, or, to read single files of it, under \
+         backend.reading.allow"
+    )]
     UnknownHost { host: String },
     /// The URL is not one of a repository, file or folder.
     #[error("{url} is not the address of a repository, file or folder: {reason}")]
@@ -206,7 +209,9 @@ impl ScmError {
             Self::Unexpected { .. } => {
                 "Check that baseUrl under integrations.gitea is the address of a Forgejo or Gitea."
             }
-            Self::UnknownHost { .. } => "Add the host, with its port, under integrations.gitea.",
+            Self::UnknownHost { .. } => {
+                "Add the host, with its port, under integrations.gitea or backend.reading.allow."
+            }
             Self::InvalidUrl { .. } => "Correct the address.",
             Self::TooLarge { .. } => "Make it smaller, or ask the operator for a higher limit.",
         }

@@ -137,6 +137,13 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Of a read that several requests waited for.
+impl From<Arc<sqlx::Error>> for Error {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
 impl From<askama::Error> for Error {
     fn from(error: askama::Error) -> Self {
         Self::Internal(Box::new(error))

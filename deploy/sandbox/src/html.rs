@@ -24,10 +24,19 @@ pub fn escape(text: &str) -> String {
 
 /// A whole page: no scripts, no frames, and forms that may end at `form_targets` (origins, after redirects) beside here.
 ///
-/// `style` is the address of [`STYLE`] on this server; `gate` centres a small page; `main` is HTML already.
-pub fn page(status: StatusCode, title: &str, style: &str, gate: bool, form_targets: &str, main: &str) -> Response {
+/// `style` is the address of [`STYLE`] on this server; `gate` centres a small page; `main` is HTML already, in `language`
+/// (BCP 47).
+pub fn page(
+    status: StatusCode,
+    language: &str,
+    title: &str,
+    style: &str,
+    gate: bool,
+    form_targets: &str,
+    main: &str,
+) -> Response {
     let body = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"{style}\">\n</head>\n\

@@ -1,5 +1,6 @@
 //! `/entities/by-query`: pages of entities, forth and back.
 
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,6 +49,7 @@ pub const PARAMETERS: &[Parameter] = &[
 ];
 
 /// What is asked, by GET or POST.
+#[derive(Debug)]
 struct Asked {
     fields: Option<Fields>,
     limit: i64,
@@ -171,6 +173,12 @@ pub async fn list_by_body(
 }
 
 async fn answer(catalog: &Catalog, asked: Asked) -> Result<JsonText, Error> {
+    let question = format!("{asked:?}");
+    let answer = catalog.reads().answer(question, work_out(catalog, asked)).await;
+    answer.map(JsonText)
+}
+
+async fn work_out(catalog: &Catalog, asked: Asked) -> Result<Bytes, Error> {
     let limit = asked.limit.min(MAX_LIMIT);
     let order = asked.order.clone();
     let full_text = asked.full_text.map(|(term, fields)| {
@@ -215,7 +223,7 @@ async fn answer(catalog: &Catalog, asked: Asked) -> Result<JsonText, Error> {
     let total = asked.count.then_some(cursor.total_items);
     let mut found = match limit {
         0 => Vec::new(),
-        _ => search::page(catalog.reads(), &mut reader, &query, total).await?,
+        _ => search::page(&mut reader, &query, total).await?,
     };
     reader.keep();
     let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > limit;

@@ -76,7 +76,7 @@ pub async fn list(
     // One more tells whether there is a next page.
     query.limit = Some(limit + 1);
     let mut reader = catalog.reads().reader().await?;
-    let mut found = search::page(catalog.reads(), &mut reader, &query, None).await?;
+    let mut found = search::page(&mut reader, &query, None).await?;
     reader.keep();
     let mut link = None;
     let length = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -85,7 +85,7 @@ pub async fn list(
         link = Some(next_link(&parameters, limit, query.offset + limit));
     }
     let items = found.into_iter().map(|found| shown(found.row, fields.as_ref()));
-    let mut response = JsonText(JsonText::list(&items.collect::<Result<Vec<_>, _>>()?)).into_response();
+    let mut response = JsonText(JsonText::list(&items.collect::<Result<Vec<_>, _>>()?).into()).into_response();
     if let Some(value) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, value);
     }
@@ -255,9 +255,7 @@ pub async fn by_name(
     Path((kind, namespace, name)): Path<(String, String, String)>,
 ) -> Result<JsonText, Error> {
     let reference = EntityRef::new(&kind, &namespace, &name).to_string();
-    let mut reader = catalog.reads().reader().await?;
-    let document = queries::entities::find_document(&mut reader, &reference).await?;
-    reader.keep();
+    let document = catalog.reads().document(reference).await?;
     document.map(JsonText).ok_or_else(|| {
         Error::NotFound(format!("No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'").into())
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -73,7 +74,7 @@ impl JsonSchema for EntityBody {
 }
 
 /// JSON that is text already: stored documents are passed on as they are.
-pub struct JsonText(pub String);
+pub struct JsonText(pub Bytes);
 
 impl JsonText {
     /// A list of documents.
@@ -110,13 +111,11 @@ pub struct EntitiesPage {
 }
 
 impl EntitiesPage {
-    pub fn text(items: &[String], total_items: i64, page_info: &PageInfo) -> JsonText {
+    pub fn text(items: &[String], total_items: i64, page_info: &PageInfo) -> Bytes {
         let items = JsonText::list(items);
         // Serializing plain data does not fail.
         let page_info = serde_json::to_string(page_info).unwrap_or_default();
-        JsonText(format!(
-            r#"{{"items":{items},"totalItems":{total_items},"pageInfo":{page_info}}}"#
-        ))
+        format!(r#"{{"items":{items},"totalItems":{total_items},"pageInfo":{page_info}}}"#).into()
     }
 }
 
@@ -138,7 +137,7 @@ pub struct Batch {
 
 impl Batch {
     pub fn text(items: &[String]) -> JsonText {
-        JsonText(format!(r#"{{"items":{}}}"#, JsonText::list(items)))
+        JsonText(format!(r#"{{"items":{}}}"#, JsonText::list(items)).into())
     }
 }
 

@@ -51,16 +51,6 @@ fn parse(document: &str) -> Result<Value, sqlx::Error> {
     serde_json::from_str(document).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// The document of one entity.
-pub async fn find_document(db: &mut PgConnection, entity_ref: &str) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select head || etag || tail || relations || '}' as "document!" from catalog_entity where entity_ref = $1"#,
-        entity_ref,
-    )
-    .fetch_optional(db)
-    .await
-}
-
 pub async fn find(db: &PgPool, entity_ref: &str) -> Result<Option<Entity>, sqlx::Error> {
     let row = sqlx::query_as!(
         Row,

@@ -1,38 +1,22 @@
 //! Which values a key has, and how many entities have each.
 
-use std::sync::Arc;
-
 use sqlx::PgConnection;
 
 use super::super::facets::COUNTED;
 use super::super::filter::Filter;
 use super::conditions::{Builder, condition, length};
 use super::counts;
-use super::reads::{Answer, Reads, version};
 
 /// Values of one key among the entities that match, with their counts, sorted by value.
-pub async fn facet(reads: &Reads, filter: &Filter, key: &str) -> Result<Arc<[(String, i64)]>, sqlx::Error> {
+pub async fn facet(db: &mut PgConnection, filter: &Filter, key: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let key = key.to_lowercase();
-    let mut reader = reads.reader().await?;
     if COUNTED.contains(&key.as_str())
         && let Some(filter) = counts::counted(filter)
-        && let Some(values) = counts::values(&mut reader, &filter, &key).await?
+        && let Some(values) = counts::values(db, &filter, &key).await?
     {
-        reader.keep();
-        return Ok(values.into());
+        return Ok(values);
     }
-    let question = format!("facet {key} {filter:?}");
-    let version = version(&mut reader).await?;
-    let values = match reads.recall(version, &question) {
-        Some(Answer::Counts(values)) => values,
-        _ => {
-            let values: Arc<[_]> = count(&mut reader, filter, &key).await?.into();
-            reads.remember(version, question, Answer::Counts(values.clone()));
-            values
-        }
-    };
-    reader.keep();
-    Ok(values)
+    count(db, filter, &key).await
 }
 
 /// Reads every entity that matches.

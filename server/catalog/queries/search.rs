@@ -1,6 +1,6 @@
 //! Pages of entities: filters, full text, order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
@@ -8,8 +8,8 @@ use super::super::filter::Filter;
 pub use super::conditions::FullText;
 use super::conditions::{Builder, condition, is_always_there, text, value};
 use super::counts;
-use super::entities::{Row, list_documents};
-use super::reads::{Answer, Reads, version};
+use super::entities::Row;
+use super::reads::{Reads, version};
 
 /// What entities are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,27 +93,9 @@ impl From<FoundParts> for Found {
 }
 
 /// Entities of a page, in order. `total` says how many match, where that is known.
-pub async fn page(
-    reads: &Reads,
-    db: &mut PgConnection,
-    query: &Query,
-    total: Option<i64>,
-) -> Result<Vec<Found>, sqlx::Error> {
-    if query.full_text.is_none() {
-        return select(db, query, true).await;
-    }
-    let question = format!("page {query:?}");
-    let version = version(db).await?;
-    if let Some(Answer::Places(places)) = reads.recall(version, &question)
-        && let Some(found) = at_places(db, &places).await?
-    {
-        return Ok(found);
-    }
+pub async fn page(db: &mut PgConnection, query: &Query, total: Option<i64>) -> Result<Vec<Found>, sqlx::Error> {
     let few = query.has_indexed_text() && is_few(db, query, total).await?;
-    let found = select(db, query, few).await?;
-    let place = |found: &Found| (found.row.entity_ref.clone(), found.value.clone());
-    reads.remember(version, question, Answer::Places(found.iter().map(place).collect()));
-    Ok(found)
+    select(db, query, few).await
 }
 
 /// Is a page found sooner by sorting those that match the text than by going through all in their order?
@@ -125,23 +107,6 @@ async fn is_few(db: &mut PgConnection, query: &Query, total: Option<i64>) -> Res
     // So many are gone through until the page is full.
     let gone_through = limit.saturating_mul(all) / matching.max(1);
     Ok(matching <= gone_through)
-}
-
-/// The entities that were found before; `None` where one is gone.
-async fn at_places(
-    db: &mut PgConnection,
-    places: &[(String, Option<String>)],
-) -> Result<Option<Vec<Found>>, sqlx::Error> {
-    let refs: Vec<String> = places.iter().map(|place| place.0.clone()).collect();
-    let rows = list_documents(db, &refs).await?;
-    let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.entity_ref.clone(), row)).collect();
-    let found = places.iter().map(|(entity_ref, value)| {
-        Some(Found {
-            row: rows.remove(entity_ref)?,
-            value: value.clone(),
-        })
-    });
-    Ok(found.collect())
 }
 
 async fn select(db: &mut PgConnection, query: &Query, few: bool) -> Result<Vec<Found>, sqlx::Error> {
@@ -244,21 +209,19 @@ pub async fn total(reads: &Reads, db: &mut PgConnection, query: &Query) -> Resul
         return counts::total(db, &filter).await;
     }
     let sorted_by = query.sort_field().filter(|_| !all_are_sorted);
-    let question = format!("total {:?} {:?} {sorted_by:?}", query.filter, query.full_text);
+    let question = format!("{:?} {:?} {sorted_by:?}", query.filter, query.full_text);
     let version = version(db).await?;
-    if let Some(Answer::Total(total)) = reads.recall(version, &question) {
-        return Ok(total);
-    }
-    let mut sql = Builder::new("select count(*) from ");
-    matching(&mut sql, query, query.has_indexed_text());
-    if sorted_by.is_some() {
-        sql.push(" and ");
-        value(&mut sql, sorted_by);
-        sql.push(" is not null");
-    }
-    let total = sql.build_query_scalar().fetch_one(db).await?;
-    reads.remember(version, question, Answer::Total(total));
-    Ok(total)
+    let count = async {
+        let mut sql = Builder::new("select count(*) from ");
+        matching(&mut sql, query, query.has_indexed_text());
+        if sorted_by.is_some() {
+            sql.push(" and ");
+            value(&mut sql, sorted_by);
+            sql.push(" is not null");
+        }
+        sql.build_query_scalar().fetch_one(db).await
+    };
+    reads.total(version, question, count).await
 }
 
 /// Those of the refs whose entities match.

@@ -26,11 +26,13 @@ pub struct NewEntity<'a> {
 }
 
 /// A relation of `origin`, whose document says so.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct NewRelation<'a> {
-    pub origin: Uuid,
+    // First what they are sorted by.
     pub source: &'a str,
     pub kind: &'a str,
     pub target: &'a str,
+    pub origin: Uuid,
 }
 
 /// A stored relation.
@@ -49,14 +51,44 @@ pub struct Linked {
 
 /// Waits for other writers. Their transactions may take long where a location is large; a request that waits is ended by
 /// its own time limit.
+///
+/// Whoever writes finds everything by keys. The planner does not know of rows that the same transaction wrote, takes the
+/// tables for empty ones and would go through all of them for every few entities: from here on it may not.
 pub async fn lock(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query_scalar!("select set_config('statement_timeout', '600s', true)")
-        .fetch_one(&mut *db)
-        .await?;
+    sqlx::query_scalar!(
+        "select set_config('statement_timeout', '600s', true) || set_config('enable_seqscan', 'off', true)"
+    )
+    .fetch_one(&mut *db)
+    .await?;
     sqlx::query_scalar!("select version from catalog_version for update")
         .fetch_one(db)
         .await?;
     Ok(())
+}
+
+/// Lets the planner look at tables that a large write has changed; it would take them for empty ones until the server's own
+/// housekeeping comes by.
+pub async fn analyze(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Of long lists it learns little, and slowly.
+    sqlx::query!(
+        "analyze catalog_entity (entity_ref, kind, namespace, name, title, owner, type, lifecycle, location_id)"
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("analyze catalog_relation (origin, source_ref, type, target_ref)")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Are there many entities more than the planner knows of?
+pub async fn has_outgrown_statistics(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select (select count from catalog_count where filter = '' and element = '')
+            > 1.5 * (select greatest(reltuples, 0) from pg_class where oid = 'catalog_entity'::regclass) as "outgrown!""#
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// The catalog is another one now.
@@ -217,6 +249,7 @@ pub async fn delete_relations(db: &mut PgConnection, origins: &[Uuid]) -> Result
     .await
 }
 
+/// Writes relations, each once: these origins have none.
 pub async fn insert_relations(db: &mut PgConnection, relations: &[NewRelation<'_>]) -> Result<(), sqlx::Error> {
     for chunk in relations.chunks(CHUNK) {
         let origins: Vec<Uuid> = chunk.iter().map(|relation| relation.origin).collect();
@@ -225,8 +258,7 @@ pub async fn insert_relations(db: &mut PgConnection, relations: &[NewRelation<'_
         let targets: Vec<&str> = chunk.iter().map(|relation| relation.target).collect();
         sqlx::query!(
             "insert into catalog_relation (origin, source_ref, type, target_ref)
-            select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
-            on conflict on constraint catalog_relation_pkey do nothing",
+            select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])",
             &origins,
             &sources as &[&str],
             &kinds as &[&str],
@@ -281,14 +313,19 @@ pub async fn update_relations(db: &mut PgConnection, rows: &[(String, String, St
 
 /// A list as Postgres reads it: an array of arrays cannot be bound.
 fn array(values: &[String]) -> String {
-    let mut text = String::from("{");
+    let mut text = String::with_capacity(values.iter().map(|value| value.len() + 4).sum::<usize>() + 2);
+    text.push('{');
     for (index, value) in values.iter().enumerate() {
         text.push_str(if index == 0 { "\"" } else { ",\"" });
-        for letter in value.chars() {
-            if matches!(letter, '"' | '\\') {
-                text.push('\\');
+        for piece in value.split_inclusive(['"', '\\']) {
+            match piece.as_bytes().last() {
+                Some(last @ (b'"' | b'\\')) => {
+                    text.push_str(&piece[..piece.len() - 1]);
+                    text.push('\\');
+                    text.push(char::from(*last));
+                }
+                _ => text.push_str(piece),
             }
-            text.push(letter);
         }
         text.push('"');
     }

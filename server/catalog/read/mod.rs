@@ -10,6 +10,7 @@ mod reader;
 mod snapshots;
 mod source;
 mod substitute;
+mod web;
 
 use std::collections::HashSet;
 
@@ -20,6 +21,7 @@ pub use packed::{Body, End};
 pub use problem::Problem;
 pub use snapshots::{MAX_TREE_BYTES, Snapshots};
 pub use source::{Checked, Reading, Sources};
+pub use web::Web;
 
 use super::EntityRef;
 use super::envelope::{self, FieldFault};

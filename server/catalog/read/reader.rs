@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
     /// Queues what a Location names. `document` is its text, which begins on line `line` of its file.
     fn enqueue(&mut self, location: &Value, kind: &str, file: &str, document: &str, line: usize, depth: usize) {
         let spec = &location["spec"];
-        let wanted = spec["type"].as_str().unwrap_or(kind);
+        let given = spec["type"].as_str().unwrap_or(kind);
         let optional = spec["presence"].as_str() == Some("optional");
         let listed = spec["targets"].as_array().into_iter().flatten();
         for target in spec["target"]
@@ -300,6 +300,7 @@ impl<'a> Reader<'a> {
                     .unwrap_or_default(),
                 temporary: false,
             };
+            let wanted = self.reading.kind_of(kind, given, target);
             match self.reading.resolve(kind, file, wanted, target) {
                 Ok(resolved) => self.queue.push_back(Job {
                     kind: wanted.to_owned(),

@@ -5,36 +5,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use futures::future::BoxFuture;
 use globset::GlobBuilder;
 use url::Url;
 
 use super::disk;
 use super::snapshots::{File, Key, MAX_TREE_BYTES, Snapshot, Snapshots};
-use crate::scm::{Forges, Located, Repository, Scm, ScmError, Source};
+use crate::scm::{Located, Repository, Scm, ScmError, Source};
 
 /// A description file larger than this is refused.
 pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 /// Text that substitutions bring in for one location, at most.
 const MAX_SUBSTITUTED_BYTES: usize = 64 * 1024 * 1024;
 
-/// Finds the forge of a URL: all that reading needs of the configured forges.
+/// All that reading needs of other systems: the forge of a URL, and files at other addresses.
 pub trait Sources: Send + Sync {
     fn locate(&self, url: &str) -> Result<Located, ScmError>;
     fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError>;
     fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError>;
-}
 
-impl Sources for Forges {
-    fn locate(&self, url: &str) -> Result<Located, ScmError> {
-        Forges::locate(self, url)
+    /// May files be read at this address of a host that [`Self::locate`] does not know?
+    fn permits(&self, _url: &str) -> bool {
+        false
     }
 
-    fn forge_of(&self, repository: &Repository) -> Result<Arc<dyn Scm>, ScmError> {
-        Forges::forge_of(self, repository)
+    /// The file, of `limit` bytes at most, at an address of a host that [`Self::locate`] does not know.
+    fn read_address<'a>(&'a self, url: &'a Url, _limit: u64) -> BoxFuture<'a, Result<Bytes, ScmError>> {
+        let host = url.authority().to_owned();
+        Box::pin(async move { Err(ScmError::UnknownHost { host }) })
     }
 
-    fn forge_by_host(&self, host: &str) -> Result<Arc<dyn Scm>, ScmError> {
-        Forges::forge_by_host(self, host)
+    /// Do the disk's files stand for those of a repository, so that a relative target of type url lies beside the file
+    /// that names it?
+    fn is_checkout(&self) -> bool {
+        false
     }
 }
 
@@ -153,8 +157,24 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The type that a target is read as where the file `kind:file` calls it `wanted`.
+    pub fn kind_of<'k>(&self, kind: &'k str, wanted: &'k str, target: &str) -> &'k str {
+        let relative = || Url::parse(target) == Err(url::ParseError::RelativeUrlWithoutBase);
+        match (kind, wanted) {
+            ("file", "url") if self.sources.is_checkout() && relative() => kind,
+            _ => wanted,
+        }
+    }
+
     async fn url_files(&mut self, target: &str) -> Result<Vec<(String, String)>, Failure> {
-        let located = self.sources.locate(target).map_err(|error| Failure::of(&error))?;
+        let located = match self.sources.locate(target) {
+            Ok(located) => located,
+            Err(ScmError::UnknownHost { .. }) => {
+                let bytes = self.address(target).await?;
+                return Ok(vec![(target.to_owned(), text(bytes, target)?)]);
+            }
+            Err(error) => return Err(Failure::of(&error)),
+        };
         if !located.source.path.contains('*') {
             let bytes = self.content(&located, target).await?;
             return Ok(vec![(target.to_owned(), text(bytes, target)?)]);
@@ -195,6 +215,14 @@ impl<'a> Reading<'a> {
                 Ok((url, text))
             })
             .collect()
+    }
+
+    /// Content of a file at an address of no forge.
+    async fn address(&self, target: &str) -> Result<Bytes, Failure> {
+        let url =
+            Url::parse(target).map_err(|error| Failure::lasting(format!("{target} is not an address: {error}")))?;
+        let read = self.sources.read_address(&url, MAX_FILE_BYTES).await;
+        read.map_err(|error| Failure::of(&error))
     }
 
     /// Content of the file that a URL was found to name.
@@ -246,14 +274,21 @@ impl<'a> Reading<'a> {
         let resolved = self.resolve(kind, file, kind, target).map_err(Failure::lasting)?;
         let found = match kind {
             "url" => {
-                let own = self.sources.locate(file).map_err(|error| Failure::of(&error))?;
-                let located = self.sources.locate(&resolved).map_err(|error| Failure::of(&error))?;
-                if own.source.repository != located.source.repository {
-                    return Err(Failure::lasting(format!(
-                        "{resolved} is in another repository than {file}; only files of the same one are put in"
-                    )));
-                }
-                let bytes = self.content(&located, &resolved).await?;
+                let elsewhere = |what: &str| {
+                    let same = "only files of the same one are put in";
+                    Failure::lasting(format!("{resolved} is {what} than {file}; {same}"))
+                };
+                let bytes = match (self.sources.locate(file), self.sources.locate(&resolved)) {
+                    (Ok(own), Ok(located)) if own.source.repository == located.source.repository => {
+                        self.content(&located, &resolved).await?
+                    }
+                    (Ok(_), Ok(_)) => return Err(elsewhere("in another repository")),
+                    (Err(ScmError::UnknownHost { host: own }), Err(ScmError::UnknownHost { host })) if own == host => {
+                        self.address(&resolved).await?
+                    }
+                    (Err(ScmError::UnknownHost { .. }), _) => return Err(elsewhere("at another host")),
+                    (Err(error), _) | (_, Err(error)) => return Err(Failure::of(&error)),
+                };
                 text(bytes, &resolved)?
             }
             _ => {

@@ -100,10 +100,10 @@ const GROUP: &str =
     "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: team}\nspec: {type: team, children: []}\n";
 
 async fn counts(catalog: &Catalog, filter: &Filter, key: &str) -> Vec<(String, i64)> {
-    queries::facets::facet(catalog.reads(), filter, key)
-        .await
-        .unwrap()
-        .to_vec()
+    let mut reader = catalog.reads().reader().await.unwrap();
+    let counts = queries::facets::facet(&mut reader, filter, key).await.unwrap();
+    reader.keep();
+    counts
 }
 
 #[sqlx::test]
@@ -143,10 +143,16 @@ async fn what_was_worked_out_is_never_older_than_the_catalog(db: PgPool) {
         let query = queries::search::Query::of(filter.clone());
         let total = queries::search::total(one.reads(), &mut reader, &query).await.unwrap();
         reader.keep();
-        (total, counts(&one, &filter, "spec.owner").await)
+        let owners = async {
+            let owners = counts(&one, &filter, "spec.owner").await;
+            Ok::<_, std::sync::Arc<sqlx::Error>>(format!("{owners:?}").into())
+        };
+        let owners = one.reads().answer("owners".to_owned(), owners).await.unwrap();
+        (total, String::from_utf8(owners.to_vec()).unwrap())
     };
-    assert_eq!(asked().await, (1, vec![("team".to_owned(), 1)]));
-    assert_eq!(asked().await, (1, vec![("team".to_owned(), 1)]));
+    for _ in 0..2 {
+        assert_eq!(asked().await, (1, r#"[("team", 1)]"#.to_owned()));
+    }
     // Another replica writes.
     forge.write(
         "a/demo",
@@ -154,7 +160,7 @@ async fn what_was_worked_out_is_never_older_than_the_catalog(db: PgPool) {
         &(tagged("alpha", "java", "Team") + &tagged("beta", "java", "team")),
     );
     other.read_location(id, true).await.unwrap();
-    assert_eq!(asked().await, (2, vec![("Team".to_owned(), 1), ("team".to_owned(), 1)]));
+    assert_eq!(asked().await, (2, r#"[("Team", 1), ("team", 1)]"#.to_owned()));
 }
 
 #[sqlx::test]
@@ -192,16 +198,9 @@ async fn text_is_found_by_index_and_without(db: PgPool) {
             .await
             .unwrap();
         let mut names = Vec::new();
-        // Few matches are sorted, many are met in order, and what is asked again is remembered: the same ones.
+        // Few matches are sorted, many are met in order: the same ones.
         for known in [None, Some(1_000_000), Some(1)] {
-            // Another question each time.
-            query.limit = query.limit.map(|limit| limit + 1);
-            queries::search::page(catalog.reads(), &mut reader, &query, known)
-                .await
-                .unwrap();
-            let page = queries::search::page(catalog.reads(), &mut reader, &query, known)
-                .await
-                .unwrap();
+            let page = queries::search::page(&mut reader, &query, known).await.unwrap();
             assert_eq!(i64::try_from(page.len()).unwrap(), total, "{term}");
             names.push(
                 page.iter()
@@ -237,12 +236,12 @@ async fn documents_are_answered_as_they_were_described(db: PgPool) {
     forge.write("a/demo", "c.yaml", &file);
     let catalog = catalog(&db, &forge);
     catalog.register("a", &url("a/demo", "c.yaml")).await.unwrap();
-    let mut reader = catalog.reads().reader().await.unwrap();
-    let text = queries::entities::find_document(&mut reader, "component:default/demo")
+    let text = catalog
+        .reads()
+        .document("component:default/demo".to_owned())
         .await
         .unwrap();
-    reader.keep();
-    let document: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let document: Value = serde_json::from_slice(&text.unwrap()).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&document), ["apiVersion", "kind", "metadata", "spec", "relations"]);
     assert_eq!(keys(&document["spec"])[..2], ["zulu", "type"]);

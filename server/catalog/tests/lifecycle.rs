@@ -13,9 +13,7 @@ pub async fn find(catalog: &Catalog, reference: &str) -> Option<Entity> {
 async fn matching(catalog: &Catalog, key: &str, value: &str) -> Vec<String> {
     let query = queries::search::Query::of(Filter::key_value(key, value));
     let mut reader = catalog.reads().reader().await.unwrap();
-    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
-        .await
-        .unwrap();
+    let found = queries::search::page(&mut reader, &query, None).await.unwrap();
     reader.keep();
     found.into_iter().map(|found| found.row.entity_ref).collect()
 }

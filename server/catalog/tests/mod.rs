@@ -1,5 +1,6 @@
 //! The catalog over a forge in memory and a database of its own for each test.
 
+mod addresses;
 mod answers;
 mod bundle;
 mod described;
@@ -98,9 +99,7 @@ fn location(name: &str, targets: &[&str]) -> String {
 async fn refs(catalog: &Catalog) -> Vec<String> {
     let query = queries::search::Query::of(Filter::everything());
     let mut reader = catalog.reads().reader().await.unwrap();
-    let found = queries::search::page(catalog.reads(), &mut reader, &query, None)
-        .await
-        .unwrap();
+    let found = queries::search::page(&mut reader, &query, None).await.unwrap();
     reader.keep();
     found
         .into_iter()

@@ -1,6 +1,7 @@
 //! What a worker writes about the task it runs. Everything goes through one door: in order, fenced by the
 //! lease, sent again for as long as the database is away. A dry run has a journal, too, which stores nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Journal {
     writing: tokio::sync::Mutex<()>,
     /// Cancelled as soon as the task is known to be somebody else's.
     pub lost: CancellationToken,
+    /// The end is being written: that the lease is gone is our own doing then, or the write tells.
+    ending: AtomicBool,
 }
 
 /// Where it is written to.
@@ -63,6 +66,14 @@ impl Journal {
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             lost: CancellationToken::new(),
+            ending: AtomicBool::new(false),
+        }
+    }
+
+    /// The lease was found to be gone.
+    pub fn lose(&self) {
+        if !self.ending.load(Ordering::SeqCst) {
+            self.lost.cancel();
         }
     }
 
@@ -121,6 +132,7 @@ impl Journal {
     /// database is away; errors are final.
     pub async fn write(&self, mut write: Write) -> Result<(), WriteError> {
         let _turn = self.writing.lock().await;
+        self.ending.fetch_or(write.end.is_some(), Ordering::SeqCst);
         let waiting = std::mem::take(&mut *self.waiting());
         let lines = waiting.lines.len();
         let mut events = waiting.lines;

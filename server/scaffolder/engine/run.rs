@@ -129,7 +129,7 @@ async fn keep_lease(
         }
         match queries::beat(scaffolder.db(), id, owner, LEASE_SECONDS).await {
             Ok(true) => {}
-            Ok(false) => return journal.lost.cancel(),
+            Ok(false) => return journal.lose(),
             Err(error) => tracing::debug!(task = %id, %error, "no heartbeat"),
         }
     }

@@ -66,7 +66,7 @@ impl Target {
 
     async fn log_in(&self, browser: &Browser, username: &str) -> Login {
         let provider = self.provider();
-        let beginning = provider.begin().await.expect("the provider answers");
+        let beginning = provider.begin("en").await.expect("the provider answers");
         let code = self.code(browser, &beginning, username).await;
         let login = provider.finish(code, beginning.verifier, &beginning.nonce).await;
         login.unwrap_or_else(|error| panic!("{username}: {error}"))
@@ -96,7 +96,7 @@ async fn everybody_logs_in_with_groups_and_without_an_email(target: &Target) {
 }
 
 async fn the_login_request_is_one_with_pkce(target: &Target) {
-    let beginning = target.provider().begin().await.expect("the provider answers");
+    let beginning = target.provider().begin("en").await.expect("the provider answers");
     assert_eq!(
         value(&beginning.url, "code_challenge_method").as_deref(),
         Some("S256"),
@@ -109,7 +109,7 @@ async fn the_login_request_is_one_with_pkce(target: &Target) {
     }
     // Whoever catches the code cannot use it without the verifier.
     let code = target.code(&target.browser(), &beginning, "user2").await;
-    let another = target.provider().begin().await.expect("the provider answers");
+    let another = target.provider().begin("en").await.expect("the provider answers");
     let refused = target.provider().finish(code, another.verifier, &beginning.nonce).await;
     assert!(
         matches!(refused, Err(IdentityError::Refused { .. })),
@@ -121,7 +121,7 @@ async fn the_login_request_is_one_with_pkce(target: &Target) {
 async fn a_code_counts_once_and_for_its_nonce(target: &Target) {
     let provider = target.provider();
     let browser = target.browser();
-    let beginning = provider.begin().await.expect("the provider answers");
+    let beginning = provider.begin("en").await.expect("the provider answers");
     let code = target.code(&browser, &beginning, "user1").await;
     let login = provider
         .finish(code.clone(), beginning.verifier.clone(), &beginning.nonce)
@@ -141,7 +141,7 @@ async fn a_code_counts_once_and_for_its_nonce(target: &Target) {
     // The same browser is known from now on, and another nonce is noticed.
     let browser = target.browser();
     target.log_in(&browser, "user1").await;
-    let beginning = provider.begin().await.expect("the provider answers");
+    let beginning = provider.begin("en").await.expect("the provider answers");
     let code = target.code_of(&browser.open(beginning.url.as_str()).await, &beginning);
     let other = provider.finish(code, beginning.verifier, "another nonce").await;
     assert!(
@@ -179,14 +179,14 @@ async fn a_login_is_refreshed_until_it_is_logged_out(target: &Target) {
         refused.err()
     );
     // The browser must show its password again.
-    let beginning = provider.begin().await.expect("the provider answers");
+    let beginning = provider.begin("en").await.expect("the provider answers");
     let page = browser.open(beginning.url.as_str()).await;
     assert!(page.has("input[name=password]"), "{}: {}", page.url, page.html);
 }
 
 async fn what_is_wrong_is_refused(target: &Target) {
     let browser = target.browser();
-    let beginning = target.provider().begin().await.expect("the provider answers");
+    let beginning = target.provider().begin("en").await.expect("the provider answers");
     let mut page = browser.open(beginning.url.as_str()).await;
     for (username, password) in [("user1", "wrong"), ("nobody", "wrong"), ("user1", "")] {
         page = browser
@@ -203,7 +203,7 @@ async fn what_is_wrong_is_refused(target: &Target) {
 
     // A wrong secret is the portal's fault, not the person's.
     let wrong = target.provider_with("not-the-secret");
-    let beginning = wrong.begin().await.expect("nothing is secret yet");
+    let beginning = wrong.begin("en").await.expect("nothing is secret yet");
     let code = target.code(&browser, &beginning, "user1").await;
     let refused = wrong.finish(code, beginning.verifier, &beginning.nonce).await;
     match refused {
@@ -221,7 +221,7 @@ async fn what_is_wrong_is_refused(target: &Target) {
     );
 
     // Nobody is sent elsewhere.
-    let mut elsewhere = target.provider().begin().await.expect("the provider answers").url;
+    let mut elsewhere = target.provider().begin("en").await.expect("the provider answers").url;
     let pairs: Vec<(String, String)> = elsewhere
         .query_pairs()
         .filter(|(key, _)| key != "redirect_uri")

@@ -67,7 +67,7 @@ impl IntoResponse for Problem {
             escape(refusal.message())
         );
         let title = "Not possible · Sandbox forge";
-        let shown = html::page(refusal.status(), title, "/style.css", false, "", &main);
+        let shown = html::page(refusal.status(), "en", title, "/style.css", false, "", &main);
         match refusal.status() {
             StatusCode::UNAUTHORIZED => ask_for_password(shown),
             _ => shown,
@@ -78,6 +78,7 @@ impl IntoResponse for Problem {
 fn page(title: &str, main: &str) -> Response {
     html::page(
         StatusCode::OK,
+        "en",
         &format!("{title} · Sandbox forge"),
         "/style.css",
         false,

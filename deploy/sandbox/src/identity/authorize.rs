@@ -6,9 +6,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::parameters::Parameters;
 use super::sessions::{Code, Login, now};
-use super::{REALM, Realm, Shared, USERS, User, broken_store};
+use super::{REALM, Realm, Shared, User, broken_store, login_page};
 use crate::Credentials;
-use crate::html::escape;
 
 /// Scopes that a client may ask for; `groups` and those of Keycloak.
 pub const SCOPES: [&str; 11] = [
@@ -63,7 +62,7 @@ pub async fn log_in(
     let user = User::find(name).filter(|_| form.get("password") == Some(&realm.settings.credentials.user_password));
     let Some(user) = user else {
         // 200, as Keycloak answers.
-        return login_page(&realm, &parameters, name, Some("Invalid username or password."));
+        return login_page::show(&realm, &parameters, &headers, name, true);
     };
     let login = match realm.sessions.update(|sessions| sessions.begin(user, true, now())) {
         Ok(login) => login,
@@ -104,12 +103,10 @@ fn answer(realm: &Realm, parameters: &Parameters, headers: &HeaderMap) -> Respon
     match login {
         Some(login) if !prompt.split(' ').any(|word| word == "login") => give_code(realm, &wanted, &login),
         _ if prompt == "none" => wanted.refuse(realm, "login_required", None),
-        _ => login_page(
-            realm,
-            parameters,
-            parameters.get("login_hint").unwrap_or_default(),
-            None,
-        ),
+        _ => {
+            let name = parameters.get("login_hint").unwrap_or_default();
+            login_page::show(realm, parameters, headers, name, false)
+        }
     }
 }
 
@@ -239,51 +236,4 @@ pub fn redirect(address: &str, pairs: &[(&str, &str)]) -> Response {
         (header::CACHE_CONTROL, "no-store, must-revalidate, max-age=0".to_owned()),
     ];
     (StatusCode::FOUND, headers).into_response()
-}
-
-fn login_page(realm: &Realm, parameters: &Parameters, name: &str, problem: Option<&str>) -> Response {
-    let action = format!(
-        "{}/login-actions/authenticate?{}",
-        realm.settings.issuer,
-        parameters.to_query()
-    );
-    let (note, invalid) = match problem {
-        Some(text) => (
-            format!(
-                "<p class=\"note\" id=\"input-error\" role=\"alert\">{}</p>\n",
-                escape(text)
-            ),
-            " aria-invalid=\"true\" aria-describedby=\"input-error\"",
-        ),
-        None => (String::new(), ""),
-    };
-    let accounts: String = USERS
-        .iter()
-        .map(|user| {
-            format!(
-                "<tr><td>{}</td><td>{}</td></tr>",
-                escape(user.name),
-                escape(&user.groups.join(", "))
-            )
-        })
-        .collect();
-    let main = format!(
-        "<p class=\"mute\">Identity provider of the local sandbox. It stands in for Keycloak and is for this machine \
-         only.</p>\n{note}\
-         <form id=\"kc-form-login\" method=\"post\" action=\"{action}\">\n\
-         <div class=\"field\"><label for=\"username\">User name</label><input id=\"username\" name=\"username\" \
-         value=\"{name}\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" required{invalid}></div>\n\
-         <div class=\"field\"><label for=\"password\">Password</label><input id=\"password\" name=\"password\" \
-         type=\"password\" autocomplete=\"current-password\" required{invalid}></div>\n\
-         <button id=\"kc-login\" name=\"login\">Log in</button>\n</form>\n\
-         <section aria-labelledby=\"accounts\"><h2 id=\"accounts\">Sandbox accounts</h2>\n\
-         <table><thead><tr><th scope=\"col\">User</th><th scope=\"col\">Groups</th></tr></thead>\
-         <tbody>{accounts}</tbody></table></section>\n\
-         <p class=\"mute\">The password was printed when the sandbox started. After logging in you return to \
-         <span class=\"mono\">{portal}</span>.</p>",
-        action = escape(&action),
-        name = escape(name),
-        portal = escape(&realm.settings.portal_url),
-    );
-    realm.page(StatusCode::OK, "Log in to Portico", &main)
 }

@@ -4,6 +4,7 @@
 
 mod authorize;
 mod keys;
+mod login_page;
 mod logout;
 mod parameters;
 mod sessions;
@@ -152,6 +153,10 @@ impl Realm {
     }
 
     fn page(&self, status: StatusCode, title: &str, main: &str) -> Response {
+        self.page_in("en", status, title, main)
+    }
+
+    fn page_in(&self, language: &str, status: StatusCode, title: &str, main: &str) -> Response {
         // Chromium applies `form-action` to the redirects after a form too, and those lead to the portal. The issuer is
         // named, since the page may have been opened by another name of this machine.
         let origins: Vec<String> = [&self.settings.issuer, &self.settings.portal_url]
@@ -167,6 +172,7 @@ impl Realm {
         let title = format!("{title} · Sandbox identity provider");
         html::page(
             status,
+            language,
             &title,
             &format!("/realms/{REALM}/style.css"),
             true,
