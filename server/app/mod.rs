@@ -25,7 +25,7 @@ use crate::keys::{Keys, KeysError};
 use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
-use crate::scaffolder::{self, Outside, RecentTasks, Scaffolder};
+use crate::scaffolder::{self, MadeByCard, Outside, RecentTasks, Scaffolder};
 use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
@@ -223,6 +223,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let cards: Vec<Arc<dyn EntityCard>> = vec![
         Arc::new(ApplicationCard(deployments.clone())),
         Arc::new(WhatNowCard(deployments.clone())),
+        Arc::new(MadeByCard::new(scaffolder.clone())),
     ];
     let columns: Vec<Arc<dyn ListColumn>> = vec![
         Arc::new(SyncColumn(deployments.clone())),

@@ -274,7 +274,7 @@ fn rule(rule: &CatalogRule) -> Rule {
     }
 }
 
-/// `scaffolder`, and `portico.workspaceLimit`.
+/// `scaffolder`, and what `portico` says of workspaces.
 pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
     let settings = &config.scaffolder;
     let secrets: BTreeMap<&str, &str> = settings
@@ -298,6 +298,8 @@ pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
         environment_parameters: Value::from_iter(settings.default_environment.parameters.clone()),
         environment_secrets: Value::from_iter(secrets),
         workspace_limit: config.portico.workspace_limit.0,
+        workspace_retention: config.portico.workspace_retention.0,
+        step_timeout: settings.task_timeout.0,
         // One portal process a folder: two on one machine must not meet.
         workspace_root: working_directory.join(format!("portico-workspaces-{}", std::process::id())),
         git: Git {

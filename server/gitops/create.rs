@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::language::{Text, text};
 
 /// Annotations that tell a repeated step that the Application is its own.
-const TASK: &str = "portico/task";
+pub(super) const TASK: &str = "portico/task";
 const STEP: &str = "portico/step";
 
 /// What to create: the input of CNOE's action `cnoe:create-argocd-app`, and who asks.

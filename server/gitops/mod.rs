@@ -18,6 +18,7 @@ use crate::telemetry;
 mod create;
 mod error;
 mod model;
+mod remove;
 mod rest;
 mod store;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod watch;
 pub use create::{Created, NewApplication, name_problem};
 pub use error::GitOpsError;
 pub use model::{Application, Asked, Condition, HealthStatus, HistoryEntry, Operation, Resource, SyncStatus};
+pub use remove::{Maker, Removal};
 pub use store::{Change, Connection};
 
 use rest::{Account, ArgoApi};

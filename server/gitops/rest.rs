@@ -120,6 +120,31 @@ impl ArgoApi {
         Ok(())
     }
 
+    /// Deletes the Application; with what it has rolled out, or without.
+    pub async fn delete(&self, name: &str, project: &str, with_resources: bool) -> Result<(), GitOpsError> {
+        let cascade = if with_resources { "true" } else { "false" };
+        let mut query = vec![("project", project), ("cascade", cascade)];
+        if with_resources {
+            query.push(("propagationPolicy", "foreground"));
+        }
+        self.json(&format!("Application {name}"), |api| {
+            Ok(api.request(Method::DELETE, &["applications", name])?.query(&query))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the running sync.
+    pub async fn terminate(&self, name: &str, project: &str) -> Result<(), GitOpsError> {
+        self.json(&format!("the sync of Application {name}"), |api| {
+            Ok(api
+                .request(Method::DELETE, &["applications", name, "operation"])?
+                .query(&[("project", project)]))
+        })
+        .await?;
+        Ok(())
+    }
+
     fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, GitOpsError> {
         let mut url = self.base.clone();
         url.path_segments_mut()

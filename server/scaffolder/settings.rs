@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -59,6 +60,10 @@ pub struct Settings {
     pub environment_secrets: Value,
     /// `portico.workspaceLimit`, bytes.
     pub workspace_limit: u64,
+    /// `scaffolder.taskTimeout`: how long a step may take that has no timeout of its own.
+    pub step_timeout: Duration,
+    /// `portico.workspaceRetention`: how long the workspace of a task that did not complete is kept.
+    pub workspace_retention: Duration,
     /// Bytes of one file of a skeleton.
     pub file_limit: u64,
     /// Folder for the workspaces of running tasks.
@@ -92,6 +97,8 @@ impl Default for Settings {
             environment_parameters: json!({}),
             environment_secrets: json!({}),
             workspace_limit: 64 * 1024 * 1024,
+            step_timeout: Duration::from_secs(24 * 3600),
+            workspace_retention: Duration::from_secs(7 * 24 * 3600),
             file_limit: 10 * 1024 * 1024,
             workspace_root: std::env::temp_dir().join("portico-workspaces"),
             git: Git::default(),

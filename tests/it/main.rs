@@ -15,5 +15,7 @@ mod golden_paths;
 mod hostile;
 mod layers;
 mod pictures;
+mod removal;
 mod story;
 mod support;
+mod waiting;

@@ -164,7 +164,7 @@ pub struct Scaffolder {
     pub default_commit_message: Option<String>,
     /// Tasks that this process runs at once.
     pub concurrent_tasks_limit: u32,
-    /// A task that runs longer has failed.
+    /// A step without a `timeout` of its own that runs longer has failed.
     pub task_timeout: HumanDuration,
     #[serde(rename = "taskTimeoutJanitorFrequency")]
     _task_timeout_janitor_frequency: Unused,

@@ -92,6 +92,8 @@ pub struct Portico {
     pub argocd: PorticoArgoCd,
     /// Largest workspace of a task, in bytes.
     pub workspace_limit: Size,
+    /// How long the workspace of a task that did not complete is kept, for a retry and to be looked at.
+    pub workspace_retention: HumanDuration,
     /// How long an entity stays in the catalog, marked, after its source has disappeared.
     pub orphan_grace_period: HumanDuration,
 }

@@ -30,17 +30,20 @@ mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
 mod gitea;
+mod remove;
 mod roadie;
 mod skeleton;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod wait;
 mod workspace_template;
 mod workspace_template_file;
 
 use alias::Alias;
 pub use context::{Context, Intent};
-pub use error::ActionError;
+pub use error::{ActionError, Pause};
+pub use remove::{Item, removing};
 
 use crate::language::Text;
 use crate::scaffolder::Outside;
@@ -226,6 +229,9 @@ pub fn shipped() -> Registry {
         Arc::new(roadie::Sleep),
         Arc::new(roadie::WriteFile),
         Arc::new(roadie::Zip),
+        Arc::new(wait::WaitForApplication),
+        Arc::new(wait::WaitForApproval),
+        Arc::new(wait::WaitForPullRequest),
         Arc::new(workspace_template::WorkspaceTemplate),
         Arc::new(workspace_template_file::WorkspaceTemplateFile),
     ];

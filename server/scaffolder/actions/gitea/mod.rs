@@ -15,5 +15,6 @@ pub use publish::PublishGitea;
 pub use pull_request::PublishPullRequest;
 pub use secret::SetSecret;
 pub use settings::UpdateRepository;
+pub use target::Target;
 pub use variable::SetVariable;
 pub use webhook::EnsureWebhook;

@@ -358,6 +358,9 @@ async fn argo_cd_keeps_the_contract() {
     special::a_private_repository_needs_its_secret(&target).await;
     special::a_deletion_takes_the_resources_along(&target, &repository).await;
     special::a_deletion_waits_for_a_retry(&target).await;
+    for gitops in [target.by_cluster(), target.by_argocd(None)] {
+        special::a_removal_ends_what_runs_and_takes_what_it_shall(&target, &gitops).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
