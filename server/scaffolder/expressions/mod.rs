@@ -180,6 +180,7 @@ fn render_text(text: &str, context: &Value, options: &Options) -> Result<Option<
     let evaluation = Evaluation::new(&source, context, options, false);
     match &nodes[..] {
         [Node::Output(expression)] => evaluation.value(expression),
+        [node @ Node::Filter { .. }] => evaluation.value_of_filter(node),
         nodes => evaluation.render(nodes).map(|text| Some(Value::from(text))),
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! octocrab builds and signs the requests; answers are read here, because its own readers take bodies of any length.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::http::request::Builder;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
-use futures::StreamExt;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use octocrab::Octocrab;
 use percent_encoding::utf8_percent_encode;
+use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ impl Api {
     }
 
     /// Sends and gives back a success; everything else becomes an error about `what`.
-    pub async fn send(&self, ask: Ask<'_>, what: &str) -> Result<Response<Body>, ScmError> {
+    pub async fn send(&self, ask: Ask<'_>, what: &str) -> Result<Response, ScmError> {
         let builder = Builder::new()
             .method(ask.method)
             .uri(ask.path)
@@ -115,7 +115,8 @@ impl Api {
             .build_request(builder, ask.body.as_ref())
             .map_err(|error| self.unexpected(failure::innermost(&error)))?;
         let response = telemetry::outside(self.crab.execute(request)).await;
-        let response = response.map_err(|error| self.unavailable(&error))?.map(Body::new);
+        let response = response.map_err(|error| self.unavailable(&error))?;
+        let response = Response::from(response.map(reqwest::Body::wrap));
         if response.status().is_success() {
             return Ok(response);
         }
@@ -134,11 +135,12 @@ impl Api {
     }
 
     /// Reads a body of at most `limit` bytes.
-    pub async fn body(&self, response: Response<Body>, limit: u64, what: &str) -> Result<Bytes, ScmError> {
-        let mut stream = response.into_body().into_data_stream();
+    pub async fn body(&self, mut response: Response, limit: u64, what: &str) -> Result<Bytes, ScmError> {
         let mut body = Vec::new();
-        while let Some(chunk) = telemetry::outside(stream.next()).await {
-            let chunk = chunk.map_err(|error| self.unavailable(&error))?;
+        while let Some(chunk) = telemetry::outside(response.chunk())
+            .await
+            .map_err(|error| self.unavailable(&error))?
+        {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(ScmError::TooLarge {
                     what: what.to_owned(),
@@ -186,14 +188,13 @@ impl Api {
         }
     }
 
-    async fn failure(&self, response: Response<Body>, what: &str) -> ScmError {
+    async fn failure(&self, mut response: Response, what: &str) -> ScmError {
         let status = response.status();
         let retry_after = failure::retry_after(response.headers());
         let remaining = response.headers().get("x-ratelimit-remaining");
         let used_up = remaining.is_some_and(|left| left.as_bytes() == b"0");
         let mut body = Vec::new();
-        let mut stream = response.into_body().into_data_stream();
-        while let Some(Ok(chunk)) = stream.next().await {
+        while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
             if body.len() > failure::BODY_LIMIT {
                 break;

@@ -52,6 +52,12 @@ impl Evaluation<'_> {
                 self.filter(name, subject, arguments, frame, at)
             }
             Kind::Test(subject, name, arguments) => {
+                if name.is_empty() && self.options.defined {
+                    return Err(fault(Fault::evaluation(
+                        "an operator after a test belongs to the name of the test, which is not meant; put the test into \
+                         brackets",
+                    )));
+                }
                 let subject = match &**name {
                     "defined" | "undefined" => self.maybe(subject, frame)?,
                     _ => self.expression(subject, frame)?,
@@ -77,9 +83,10 @@ impl Evaluation<'_> {
             Kind::FloorDivide(left, right) => Ok(Value::Number(
                 (self.number(left, frame)? / self.number(right, frame)?).floor(),
             )),
-            Kind::Power(left, right) => Ok(Value::Number(
-                self.number(left, frame)?.powf(self.number(right, frame)?),
-            )),
+            Kind::Power(left, right) => Ok(Value::Number(power(
+                self.number(left, frame)?,
+                self.number(right, frame)?,
+            ))),
             Kind::In(key, container) => {
                 let key = self.expression(key, frame)?;
                 let container = self.expression(container, frame)?;
@@ -290,6 +297,15 @@ impl Evaluation<'_> {
             positional.push(Value::object(members));
         }
         Ok(positional)
+    }
+}
+
+/// As JavaScript has it: nothing known, to any power but 0, is not known, and neither is 1 to an endless power.
+fn power(base: f64, exponent: f64) -> f64 {
+    match exponent {
+        exponent if exponent.is_nan() => f64::NAN,
+        exponent if exponent.is_infinite() && base.abs() == 1.0 => f64::NAN,
+        exponent => base.powf(exponent),
     }
 }
 

@@ -97,6 +97,27 @@ impl<'r> Evaluation<'r> {
         Ok(string(&out))
     }
 
+    /// The value of a template that is one filter tag.
+    pub fn value_of_filter(&self, node: &Node) -> Result<Option<serde_json::Value>, ExpressionError> {
+        let value = self.filtered(node, &self.root)?;
+        super::json::to_json(&value, &self.budget).map_err(|fault| self.at(fault, 0))
+    }
+
+    /// What a filter tag makes of its body; undefined for any other node.
+    fn filtered(&self, node: &Node, frame: &Rc<Frame>) -> Result<Value, ExpressionError> {
+        let Node::Filter {
+            name,
+            arguments,
+            body,
+            at,
+        } = node
+        else {
+            return Ok(Value::Undefined);
+        };
+        let text = Value::Text(self.capture(body, frame)?);
+        self.filter(name, text, arguments, frame, *at)
+    }
+
     /// The value of a template that is one expression.
     pub fn value(&self, expression: &super::ast::Expression) -> Result<Option<serde_json::Value>, ExpressionError> {
         let value = self.expression(expression, &self.root)?;
@@ -203,14 +224,8 @@ impl<'r> Evaluation<'r> {
                 let text = self.call_macro(called, positional, &named, *at)?;
                 self.write(&text, *at, out)
             }
-            Node::Filter {
-                name,
-                arguments,
-                body,
-                at,
-            } => {
-                let text = Value::Text(self.capture(body, frame)?);
-                let filtered = self.filter(name, text, arguments, frame, *at)?;
+            Node::Filter { at, .. } => {
+                let filtered = self.filtered(node, frame)?;
                 if filtered.is_nullish() {
                     return Ok(());
                 }
