@@ -166,9 +166,17 @@ async fn api(github: &GitHub, method: &Method, path: &str, query: &str, body: Va
             let (status, made) = github.json(Method::POST, "/user/repos", new).await;
             if status != StatusCode::CREATED {
                 let detail = json!({"message": "name already exists on this account"});
-                return told(422, json!({"message": "Repository creation failed.", "errors": [detail]}));
+                return told(
+                    422,
+                    json!({"message": "Repository creation failed.", "errors": [detail]}),
+                );
             }
-            github.0.set.lock().expect("one at a time").push((format!("{method} {path}"), body));
+            github
+                .0
+                .set
+                .lock()
+                .expect("one at a time")
+                .push((format!("{method} {path}"), body));
             told(201, repository(&made))
         }
         ("GET", ["repos", "acme", name]) => match github.json(Method::GET, &of(name, ""), Value::Null).await {

@@ -90,7 +90,10 @@ pub fn entity(
 fn folder(located: &Located, target: &str) -> Option<String> {
     if located.forge.github().is_some() {
         let mut source = located.source.clone();
-        source.path = source.path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+        source.path = source
+            .path
+            .rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| folder.to_owned());
         return Some(located.forge.web_url(&source, true));
     }
     let folder = url::Url::parse(target).and_then(|target| target.join("./"));

@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Probes on which we differ on purpose, and why.
-const DIFFERENT: &[(&str, &str)] = &[
-    (
-        "${{ {a: range} }}",
-        "the published engine looks for functions inside objects before it prints them; here they print as any object",
-    ),
-];
+const DIFFERENT: &[(&str, &str)] = &[(
+    "${{ {a: range} }}",
+    "the published engine looks for functions inside objects before it prints them; here they print as any object",
+)];
 
 struct Probe {
     mode: String,

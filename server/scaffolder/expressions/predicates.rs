@@ -28,10 +28,22 @@ pub(super) fn test(name: &str, subject: &Value, arguments: &[Value], budget: &Bu
         })
     };
     const OF_VALUES: [&str; 11] = [
-        "defined", "undefined", "escaped", "falsy", "truthy", "iterable", "mapping", "null", "none", "number", "string",
+        "defined",
+        "undefined",
+        "escaped",
+        "falsy",
+        "truthy",
+        "iterable",
+        "mapping",
+        "null",
+        "none",
+        "number",
+        "string",
     ];
     if matches!(subject, Value::Function(_)) && OF_VALUES.contains(&name) {
-        return Err(Fault::evaluation(format!("the test \"{name}\" needs a value, and this is a function")));
+        return Err(Fault::evaluation(format!(
+            "the test \"{name}\" needs a value, and this is a function"
+        )));
     }
     match name {
         // What an operator behind a test comes to: see where tests are parsed.

@@ -35,7 +35,7 @@ impl Frame {
     fn find(&self, name: &Text) -> Option<Value> {
         let own = self.variables.borrow().get(name).cloned();
         match own {
-            Some(Value::Undefined) | None => self.parent.as_ref()?.find(name),
+            None => self.parent.as_ref()?.find(name),
             found => found,
         }
     }
