@@ -43,23 +43,23 @@ async fn of_the_scaffolder() {
         println!("left out: ../shared/bench/bench-template is not here");
         return;
     };
+    // A repository each: a skeleton is read with the repository that it lies in.
     let folder = tempfile::tempdir().expect("a temporary folder");
-    copy(&template, &folder.path().join("bench"));
-    large(&folder.path().join("large"));
-    std::fs::create_dir(folder.path().join("lines")).expect("a folder");
-    std::fs::write(folder.path().join("lines/template.yaml"), lines().to_string()).expect("a file");
-    let targets = [
-        "./bench/template.yaml",
-        "./large/template.yaml",
-        "./lines/template.yaml",
-    ];
-    let location = json!({
-        "apiVersion": "backstage.io/v1alpha1", "kind": "Location", "metadata": {"name": "bench"},
-        "spec": {"targets": targets},
-    });
-    std::fs::write(folder.path().join("catalog-info.yaml"), location.to_string()).expect("a file");
+    let [bench, large, lines] = ["bench", "large", "lines"].map(|name| folder.path().join(name));
+    copy(&template, &bench);
+    make_large(&large);
+    std::fs::create_dir(&lines).expect("a folder");
+    std::fs::write(lines.join("template.yaml"), make_lines().to_string()).expect("a file");
+    for place in [&bench, &large, &lines] {
+        let location = json!({
+            "apiVersion": "backstage.io/v1alpha1", "kind": "Location", "metadata": {"name": place.file_name().and_then(|name| name.to_str())},
+            "spec": {"targets": ["./template.yaml"]},
+        });
+        // JSON is YAML.
+        std::fs::write(place.join("catalog-info.yaml"), location.to_string()).expect("a file");
+    }
     let mut platform = Platform::start_with(Options {
-        golden_paths: vec![folder.path().to_owned()],
+        golden_paths: vec![bench, large, lines],
         ..Options::default()
     })
     .await;
@@ -121,7 +121,7 @@ fn entity(name: &str, steps: &[Value]) -> Value {
 }
 
 /// A template whose skeleton has many files, each with expressions.
-fn large(folder: &Path) {
+fn make_large(folder: &Path) {
     for number in 0..FILES {
         let place = folder.join(format!("skeleton/part-{}", number / 100));
         std::fs::create_dir_all(&place).expect("a folder");
@@ -142,7 +142,7 @@ fn large(folder: &Path) {
 }
 
 /// A template that writes a line now and then.
-fn lines() -> Value {
+fn make_lines() -> Value {
     let steps = (0..LINES).flat_map(|number| {
         [
             step(
