@@ -20,6 +20,7 @@ mod model;
 pub mod operations;
 mod precheck;
 mod queries;
+mod requests;
 mod settings;
 mod tasks;
 mod template;
@@ -30,6 +31,7 @@ mod vault;
 pub use engine::run_worker;
 pub use operations::StartError;
 pub use precheck::Problem;
+pub use requests::{OwnApi, ProxyRoute, RequestSettings, Requests};
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
 pub use tasks::{MadeByCard, RecentTasks};
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::catalog::Catalog;
 use crate::gitops::GitOps;
 use crate::kubernetes::Cluster;
+use crate::scaffolder::requests::Requests;
 use crate::scm::Forges;
 
 /// The portal's ports, as far as actions use them. Cheap to clone.
@@ -19,6 +20,8 @@ pub struct Outside {
     pub gitops: GitOps,
     /// Configured clusters, in order; the portal's own where none is configured.
     pub clusters: Arc<[Cluster]>,
+    /// The portal's own API, and what steps may send requests to.
+    pub requests: Requests,
 }
 
 /// Name and e-mail of a commit's author.

@@ -3,6 +3,7 @@
 mod auth;
 mod backend;
 mod features;
+mod proxy;
 mod systems;
 
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use super::values::{HumanDuration, Size, optional_text, text};
 pub use auth::*;
 pub use backend::*;
 pub use features::*;
+pub use proxy::*;
 pub use systems::*;
 
 /// A key that is accepted and not used.
@@ -37,13 +39,14 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     #[serde(default)]
     pub argocd: ArgoCd,
+    #[serde(default)]
+    #[schemars(with = "Unused")]
+    pub proxy: Proxy,
     pub portico: Portico,
     #[serde(rename = "argoWorkflows")]
     _argo_workflows: Unused,
     #[serde(rename = "techdocs")]
     _techdocs: Unused,
-    #[serde(rename = "proxy")]
-    _proxy: Unused,
     #[serde(rename = "homepage")]
     _homepage: Unused,
     #[serde(rename = "permission")]

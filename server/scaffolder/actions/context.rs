@@ -32,6 +32,8 @@ pub struct Context {
     pub template_ref: String,
     /// Nothing outside of the workspace may be changed.
     pub dry_run: bool,
+    /// The template's annotation `portico/expressions: strict`: it holds for skeletons, too.
+    pub strict: bool,
     /// Files beside the template, where they came with it: those of a dry run.
     pub beside: Option<Arc<Vec<TreeFile>>>,
     pub workspace: Arc<Workspace>,

@@ -29,10 +29,17 @@ mod files;
 mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
+mod git;
 mod gitea;
+mod github;
+#[cfg(test)]
+mod hostile;
+mod proposing;
+mod publishing;
 mod remove;
 mod roadie;
 mod skeleton;
+mod target;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -216,7 +223,13 @@ pub fn shipped() -> Registry {
         Arc::new(gitea::SetSecret),
         Arc::new(gitea::SetVariable),
         Arc::new(gitea::UpdateRepository),
+        Arc::new(github::CreateRepository),
+        Arc::new(github::PublishGithub),
+        Arc::new(github::PublishPullRequest),
+        Arc::new(github::PushRepository),
         Arc::new(roadie::AppendFile),
+        Arc::new(roadie::CreateResources),
+        Arc::new(roadie::HttpRequest),
         Arc::new(roadie::Jsonata),
         Arc::new(roadie::JsonataJson),
         Arc::new(roadie::JsonataYaml),

@@ -166,6 +166,7 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         base_url: run.spec().template_info.base_url.clone(),
         template_ref: run.spec().template_info.entity_ref.clone(),
         dry_run: run.rehearsal.is_some(),
+        strict: rules.strict,
         beside: run.rehearsal.clone(),
         workspace: run.workspace.clone(),
         outside: run.scaffolder.outside().clone(),

@@ -1,12 +1,10 @@
 //! Forgejo and Gitea: repositories, pull requests, settings, webhooks, secrets and variables of Actions, issues.
 
-mod git;
 mod issue;
 mod publish;
 mod pull_request;
 mod secret;
 mod settings;
-mod target;
 mod variable;
 mod webhook;
 
@@ -15,6 +13,5 @@ pub use publish::PublishGitea;
 pub use pull_request::PublishPullRequest;
 pub use secret::SetSecret;
 pub use settings::UpdateRepository;
-pub use target::Target;
 pub use variable::SetVariable;
 pub use webhook::EnsureWebhook;

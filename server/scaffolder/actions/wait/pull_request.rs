@@ -3,7 +3,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scaffolder::actions::gitea::Target;
+use crate::scaffolder::actions::target::Target;
 use crate::scaffolder::actions::{Action, ActionError, Context, Example};
 use crate::scaffolder::model::Waiting;
 use crate::scm::PullRequestState;

@@ -113,6 +113,7 @@ impl Repository {
             repo_url: self.url.clone(),
             path: "manifests".to_owned(),
             label_value: None,
+            server_side_apply: false,
             task: "task-1".to_owned(),
             step: "create".to_owned(),
         }

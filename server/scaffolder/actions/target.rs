@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::scaffolder::actions::{ActionError, Context};
-use crate::scm::{Collaboration, Forges, Repository, Scm, ScmError};
+use crate::scm::{Collaboration, Forges, Github, Repository, Scm, ScmError};
 
 /// What `repoUrl` names.
 pub struct Target {
@@ -42,6 +42,31 @@ impl Target {
                 self.name()
             ),
         })
+    }
+
+    /// The same for somebody with a token of their own, where a template gives one.
+    pub fn with_token(mut self, cx: &Context, token: Option<&str>) -> Result<Self, ActionError> {
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            cx.hide(token);
+            self.forge = self.forge.with_token(token)?;
+        }
+        Ok(self)
+    }
+
+    /// What only GitHub offers. There every repository has an owner.
+    pub fn github(&self) -> Result<&Github, ActionError> {
+        let github = self.forge.github().ok_or_else(|| {
+            ActionError::Input(format!(
+                "{} is no GitHub; use the actions for Forgejo and Gitea, such as publish:gitea",
+                self.repository.forge
+            ))
+        })?;
+        match self.owner {
+            Some(_) => Ok(github),
+            None => Err(ActionError::Input(
+                "repoUrl names no owner: <host>?owner=<owner>&repo=<name>".to_owned(),
+            )),
+        }
     }
 
     /// What the forge offers beyond repositories.

@@ -38,10 +38,8 @@ pub struct Note {
 
 impl Note {
     /// The same for each run of a step: the message with a blank line and the Change-Id that marks the commit as this
-    /// step's, the author, and the task's time. The configuration's message wins over the template's, as in CNOE's
-    /// action; its author is for where the template names none.
-    pub fn of(cx: &Context, message: &str, author_name: Option<&str>, author_email: Option<&str>) -> Self {
-        let text = cx.settings.default_commit_message.as_deref().unwrap_or(message);
+    /// step's, the author, and the task's time. The configuration's author is for where the template names none.
+    pub fn of(cx: &Context, text: &str, author_name: Option<&str>, author_email: Option<&str>) -> Self {
         let id = Sha1::digest(format!("{}\0{}", cx.task_id, cx.step_key()));
         let default = &cx.settings.default_author;
         let given =
@@ -75,9 +73,12 @@ pub struct Changes<'a> {
     pub prefix: &'a str,
     /// Paths of the files that go.
     pub deleted: &'a [String],
+    /// Commit also where nothing differs.
+    pub or_nothing: bool,
 }
 
-/// Commits changes on top of the commit `base` of a branch; `None` where nothing differs. The same changes, base and
+/// Commits changes on top of the commit `base` of a branch; `None` where nothing differs, unless an empty commit is wanted
+/// then. The same changes, base and
 /// note give the same commit, always.
 pub async fn commit_onto(
     git: &Git,
@@ -104,7 +105,7 @@ pub async fn commit_onto(
     let before = repository
         .run(&["rev-parse", &format!("{base}^{{tree}}")], &[], None)
         .await?;
-    if tree == before {
+    if tree == before && !changes.or_nothing {
         return Ok(None);
     }
     let id = repository.commit_tree(&tree, Some(base), note).await?;

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use axum::body::Bytes;
 use flate2::read::GzDecoder;
 
-use super::super::TreeFile;
+use super::TreeFile;
 
 /// Files, links and folders of one archive.
 const ENTRY_LIMIT: usize = 100_000;
@@ -21,6 +21,18 @@ pub enum ArchiveError {
     TooLarge,
     #[error("{0}")]
     Broken(String),
+}
+
+/// Bytes of an archive that may hold `limit` bytes: content that does not compress makes it a little larger than itself.
+pub(super) fn packed_limit(limit: u64) -> u64 {
+    limit.saturating_add(limit / 8).saturating_add(1024 * 1024)
+}
+
+/// As [`unpack`], off the threads that serve requests.
+pub(super) async fn unpack_apart(archive: Bytes, limit: u64) -> Result<Vec<TreeFile>, ArchiveError> {
+    tokio::task::spawn_blocking(move || unpack(&archive, limit))
+        .await
+        .unwrap_or_else(|error| Err(ArchiveError::Broken(error.to_string())))
 }
 
 /// Reads a `tar.gz` (or plain tar, where a proxy has inflated it already) whose single top folder is
