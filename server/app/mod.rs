@@ -1,5 +1,6 @@
 //! Composition: configuration becomes adapters, state, router and workers. The only place that knows all.
 
+mod own_api;
 mod settings;
 
 use std::path::PathBuf;
@@ -25,9 +26,11 @@ use crate::keys::{Keys, KeysError};
 use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
-use crate::scaffolder::{self, Outside, RecentTasks, Scaffolder};
+use crate::scaffolder::{self, MadeByCard, Outside, RecentTasks, Requests, Scaffolder};
 use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
+
+use own_api::InProcess;
 
 /// How long the start waits for a database that is not there yet.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -116,6 +119,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     });
 
     let forges = Forges::new(settings::forges(config), outbound.client())?;
+    let forges = forges.and_github(settings::github(config), &outbound.client())?;
     // Applications are watched in the first cluster: that is where the platform runs.
     let clusters = kubernetes::clusters(&settings::clusters(config))?;
     let gitops = GitOps::new(
@@ -146,11 +150,13 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         gitops.clone(),
         &config.webhook_base_url(),
     );
+    let requests = Requests::new(settings::requests(config), Some(outbound.clone()));
     let outside = Outside {
         catalog: catalog.clone(),
         forges: forges.clone(),
         gitops: gitops.clone(),
         clusters: clusters.into(),
+        requests: requests.clone(),
     };
     let scaffolder = Scaffolder::new(
         db.clone(),
@@ -223,6 +229,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let cards: Vec<Arc<dyn EntityCard>> = vec![
         Arc::new(ApplicationCard(deployments.clone())),
         Arc::new(WhatNowCard(deployments.clone())),
+        Arc::new(MadeByCard::new(scaffolder.clone())),
     ];
     let columns: Vec<Arc<dyn ListColumn>> = vec![
         Arc::new(SyncColumn(deployments.clone())),
@@ -237,7 +244,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let frame = Frame {
         site: config.app.title.clone().into(),
         clock: clock.clone(),
-        callers: Arc::new(sessions),
+        callers: Arc::new(sessions.clone()),
         count_tasks: Some(Arc::new(move |user| {
             let scaffolder = scaffolder.clone();
             Box::pin(async move { scaffolder.count_running(user).await })
@@ -247,8 +254,13 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         kept_forms: Some(KeptForms::new(db, clock, secure)),
         stop: stop.clone(),
     };
+    let router = frame.around(public, protected);
+    requests.answered_by(Arc::new(InProcess {
+        router: router.clone(),
+        sessions,
+    }));
     Ok(App {
-        router: frame.around(public, protected),
+        router,
         readiness,
         stop,
         workers,

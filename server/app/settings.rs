@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
 use crate::auth::{MachineToken, MachineTokens, Resolver, SessionsSettings, UserTokens};
 use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, Discovery, LocationMatch, Rule};
 use crate::clock::Clock;
-use crate::config::{CatalogRule, Config, GiteaProvider, OrphanStrategy, Provider as ProviderConfig, Secret};
+use crate::config::{
+    CatalogRule, Config, GiteaProvider, OrphanStrategy, Provider as ProviderConfig, ProxyEndpoint, Secret,
+};
 use crate::gitops::{GitOpsSettings, InstanceSettings};
 use crate::identity::{Provider, ProviderSettings};
 use crate::keys::Keys;
 use crate::kubernetes::ClusterSettings;
 use crate::login;
 use crate::outbound::{Allowed, Outbound};
-use crate::scaffolder::{self, Author, Git, SecretsKey};
-use crate::scm::ForgejoConfig;
+use crate::scaffolder::{self, Author, Git, ProxyRoute, RequestSettings, SecretsKey};
+use crate::scm::{ForgejoConfig, GithubConfig};
 
 /// `auth.environment` where it is not given, as Backstage has it.
 const ENVIRONMENT: &str = "development";
@@ -42,6 +45,18 @@ pub(super) fn allowed(config: &Config) -> Vec<Allowed> {
             .iter()
             .filter_map(|gitea| gitea.address().ok()),
     );
+    for github in &config.integrations.github {
+        let Ok(api) = github.api() else { continue };
+        let scheme = api.scheme().to_owned();
+        urls.push(api);
+        // Archives of repositories come from a host of their own.
+        let hosts = [github.host.clone(), format!("codeload.{}", github.host)];
+        urls.extend(
+            hosts
+                .iter()
+                .filter_map(|host| Url::parse(&format!("{scheme}://{host}")).ok()),
+        );
+    }
     urls.extend(providers(config).filter_map(|(_, provider)| provider.metadata_url.clone()));
     let clusters = config.kubernetes.cluster_locator_methods.iter();
     urls.extend(
@@ -55,11 +70,19 @@ pub(super) fn allowed(config: &Config) -> Vec<Allowed> {
             .flat_map(|locator| &locator.instances)
             .map(|instance| instance.url.clone()),
     );
+    urls.extend(config.proxy.endpoints.values().map(|endpoint| endpoint.target.clone()));
+    let hosts = config.scaffolder.http.allowed_hosts.iter();
+    let hosts = hosts.flat_map(|host| [host.clone(), format!("*.{host}")]);
+    let hosts = hosts.map(|host| Allowed::Reading { host, paths: None });
     let reading = config.backend.reading.allow.iter().map(|allow| Allowed::Reading {
         host: allow.host.clone(),
         paths: allow.paths.clone(),
     });
-    urls.into_iter().map(Allowed::Origin).chain(reading).collect()
+    urls.into_iter()
+        .map(Allowed::Origin)
+        .chain(hosts)
+        .chain(reading)
+        .collect()
 }
 
 /// Sessions, machine tokens and providers.
@@ -168,6 +191,26 @@ pub(super) fn forges(config: &Config) -> Vec<ForgejoConfig> {
         .collect()
 }
 
+/// `integrations.github`.
+pub(super) fn github(config: &Config) -> Vec<GithubConfig> {
+    let entries = config.integrations.github.iter();
+    entries
+        .map(|github| {
+            if github.apps.as_ref().is_some_and(|apps| !apps.is_empty()) {
+                tracing::warn!(
+                    host = github.host,
+                    "integrations.github: apps are not used; give it a token"
+                );
+            }
+            GithubConfig {
+                host: github.host.clone(),
+                api_base_url: github.api().map(Into::into).unwrap_or_default(),
+                token: exposed(github.token.as_ref()),
+            }
+        })
+        .collect()
+}
+
 /// `kubernetes.clusterLocatorMethods`, those that name clusters.
 pub(super) fn clusters(config: &Config) -> Vec<ClusterSettings> {
     let methods = config.kubernetes.cluster_locator_methods.iter();
@@ -189,7 +232,9 @@ pub(super) fn clusters(config: &Config) -> Vec<ClusterSettings> {
 pub(super) fn gitops(config: &Config) -> GitOpsSettings {
     let methods = config.argocd.app_locator_methods.iter();
     let instances = methods.flat_map(|method| &method.instances);
+    let project_settings = serde_json::to_value(&config.argocd.project_settings).unwrap_or_default();
     GitOpsSettings {
+        project_settings: project_settings.as_object().cloned().unwrap_or_default(),
         namespace: config.portico.argocd.namespace.clone(),
         instances: instances
             .map(|instance| InstanceSettings {
@@ -274,7 +319,7 @@ fn rule(rule: &CatalogRule) -> Rule {
     }
 }
 
-/// `scaffolder`, and `portico.workspaceLimit`.
+/// `scaffolder`, and what `portico` says of workspaces.
 pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
     let settings = &config.scaffolder;
     let secrets: BTreeMap<&str, &str> = settings
@@ -298,23 +343,78 @@ pub(super) fn scaffolder(config: &Config, keys: &Keys) -> scaffolder::Settings {
         environment_parameters: Value::from_iter(settings.default_environment.parameters.clone()),
         environment_secrets: Value::from_iter(secrets),
         workspace_limit: config.portico.workspace_limit.0,
+        workspace_retention: config.portico.workspace_retention.0,
+        step_timeout: settings.task_timeout.0,
         // One portal process a folder: two on one machine must not meet.
         workspace_root: working_directory.join(format!("portico-workspaces-{}", std::process::id())),
         git: Git {
             ca_file: super::extra_certificates().into_iter().next(),
             ..Git::default()
         },
-        integrations: config
-            .integrations
-            .gitea
-            .iter()
-            .map(|gitea| (gitea.host.clone(), "gitea".to_owned()))
-            .collect(),
+        integrations: integrations(config),
         secrets_key: keys
             .has_configured_key()
             .then(|| SecretsKey(keys.derive("scaffolder", b"secrets"))),
         ..scaffolder::Settings::default()
     }
+}
+
+/// `proxy`, and `scaffolder.http`.
+pub(super) fn requests(config: &Config) -> RequestSettings {
+    let endpoints = config.proxy.endpoints.iter();
+    RequestSettings {
+        proxies: endpoints.map(|(path, endpoint)| proxy_route(path, endpoint)).collect(),
+        allowed_hosts: config.scaffolder.http.allowed_hosts.clone(),
+        allowed_methods: config.scaffolder.http.allowed_methods.clone(),
+    }
+}
+
+fn proxy_route(path: &str, endpoint: &ProxyEndpoint) -> ProxyRoute {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &endpoint.headers {
+        // A header whose variable is not set is left out.
+        let Some(value) = value else { continue };
+        match (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(value.expose()),
+        ) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            _ => tracing::warn!(endpoint = path, header = name, "not sent: it cannot be a header"),
+        }
+    }
+    let rewrite = endpoint.path_rewrite.as_ref().map(|rules| {
+        let rules = rules
+            .iter()
+            .filter_map(|(pattern, by)| match regex::Regex::new(pattern) {
+                Ok(pattern) => Some((pattern, by.clone())),
+                Err(error) => {
+                    tracing::warn!(endpoint = path, pattern, %error, "not used: it is no regular expression");
+                    None
+                }
+            });
+        rules.collect()
+    });
+    ProxyRoute {
+        path: path.to_owned(),
+        target: endpoint.target.clone(),
+        headers,
+        allowed_methods: endpoint.allowed_methods.clone(),
+        allowed_headers: endpoint.allowed_headers.clone(),
+        rewrite,
+    }
+}
+
+/// Host and kind of every forge.
+fn integrations(config: &Config) -> Vec<(String, String)> {
+    let gitea = config.integrations.gitea.iter().map(|gitea| (&gitea.host, "gitea"));
+    let github = config.integrations.github.iter().map(|github| (&github.host, "github"));
+    gitea
+        .chain(github)
+        .map(|(host, kind)| (host.clone(), kind.to_owned()))
+        .collect()
 }
 
 fn exposed(secret: Option<&Secret>) -> Option<String> {

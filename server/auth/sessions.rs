@@ -207,6 +207,29 @@ impl Sessions {
         })
     }
 
+    /// Whom an actor of [`Caller::actor`] is now, for work that the portal does later in their name: with the groups of
+    /// the session that was used last, and in no group while there is none. `None` for a program whose token is gone.
+    pub async fn on_behalf_of(&self, actor: &str) -> Result<Option<Caller>, sqlx::Error> {
+        if let Some(subject) = actor.strip_prefix("external:") {
+            let subject = subject.to_owned();
+            let known = self.0.machine_tokens.knows(&subject);
+            return Ok(known.then_some(Caller::Machine { subject }));
+        }
+        let now = self.0.clock.now();
+        if let Some(session) = queries::find_newest(&self.0.db, actor, now, now - IDLE).await? {
+            return Ok(Some(self.caller(&session)));
+        }
+        let name = actor.rsplit(['/', ':']).next().unwrap_or(actor);
+        Ok(Some(Caller::User(User {
+            entity_ref: actor.to_owned(),
+            username: name.to_owned(),
+            display_name: name.to_owned(),
+            email: None,
+            groups: Vec::new(),
+            admin: false,
+        })))
+    }
+
     /// Asks the provider again; `None` where it ended the login.
     async fn check(&self, value: &str, mut session: Session) -> Result<Option<Session>, sqlx::Error> {
         let inner = &self.0;
@@ -441,7 +464,16 @@ mod tests {
         bearer.insert(header::AUTHORIZATION, "Bearer wrong".parse().expect("a header"));
         assert_eq!(sessions.resolve(&bearer).await.expect("an answer"), None);
 
+        // What the portal does later in their name.
+        let later = async |actor: &str| sessions.on_behalf_of(actor).await.expect("an answer");
+        assert_eq!(later("user:default/user1").await, Some(caller));
+        assert_eq!(later("external:script").await, Some(machine));
+        assert_eq!(later("external:gone").await, None);
+        assert!(later("user:default/other").await.is_some_and(|other| !other.is_admin()));
+
         *now.lock().expect("not poisoned") += IDLE + Duration::seconds(1);
         assert_eq!(sessions.resolve(&headers).await.expect("an answer"), None);
+        let logged_out = sessions.on_behalf_of("user:default/user1").await.expect("an answer");
+        assert!(logged_out.is_some_and(|caller| caller.actor() == "user:default/user1" && !caller.is_admin()));
     }
 }

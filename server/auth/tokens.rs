@@ -29,6 +29,11 @@ impl MachineTokens {
         )
     }
 
+    /// Some token stands for the subject.
+    pub fn knows(&self, subject: &str) -> bool {
+        self.0.iter().any(|(_, known)| known == subject)
+    }
+
     /// The program that the token belongs to. Takes as long for a wrong token as for a right one.
     pub fn find(&self, token: &str) -> Option<Caller> {
         let asked = digest(token);

@@ -180,6 +180,20 @@ impl Catalog {
         self.forget(id).await
     }
 
+    /// The location of a web address, where it is registered.
+    pub async fn location_at(&self, target: &str) -> Result<Option<LocationState>, CatalogError> {
+        Ok(queries::locations::find_by_target(self.db(), "url", target).await?)
+    }
+
+    /// Deletes the location of a web address and its entities, on behalf of somebody who was found to be allowed to.
+    /// False where there is none, or none any more.
+    pub async fn unregister(&self, target: &str) -> Result<bool, CatalogError> {
+        match self.location_at(target).await? {
+            Some(location) => self.forget(location.id).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     /// Deletes a location and its entities, whoever asks for it.
     pub(super) async fn forget(&self, id: Uuid) -> Result<(), CatalogError> {
         let mut write = self.begin_write().await?;

@@ -224,6 +224,13 @@ fn check(config: &Config, places: &Places) -> Result<(), ConfigError> {
             Err(error) => return refuse(&key, format!("is not an address: {error}")),
         }
     }
+    for (index, github) in config.integrations.github.iter().enumerate() {
+        let key = format!("integrations.github[{index}].apiBaseUrl");
+        match github.api() {
+            Ok(url) => web_urls.push((key, url)),
+            Err(error) => return refuse(&key, format!("is not an address: {error}")),
+        }
+    }
     for (key, url) in web_urls {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return refuse(&key, format!("must start with http:// or https://, not {url}"));

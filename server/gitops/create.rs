@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::language::{Text, text};
 
 /// Annotations that tell a repeated step that the Application is its own.
-const TASK: &str = "portico/task";
+pub(super) const TASK: &str = "portico/task";
 const STEP: &str = "portico/step";
 
 /// What to create: the input of CNOE's action `cnoe:create-argocd-app`, and who asks.
@@ -23,6 +23,8 @@ pub struct NewApplication {
     pub path: String,
     /// Value of the label `backstage-name`; `None`: the Application's name.
     pub label_value: Option<String>,
+    /// Argo CD applies the manifests on the server's side.
+    pub server_side_apply: bool,
     /// The task and step that create it. A second run of the same step finds its own Application by them.
     pub task: String,
     pub step: String,
@@ -44,6 +46,10 @@ impl NewApplication {
         } else {
             &self.project
         };
+        let mut options = vec!["CreateNamespace=false", "FailOnSharedResource=true"];
+        if self.server_side_apply {
+            options.push("ServerSideApply=true");
+        }
         json!({
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
@@ -61,7 +67,7 @@ impl NewApplication {
                 "syncPolicy": {
                     "automated": {"allowEmpty": true, "prune": true, "selfHeal": true},
                     "retry": {"limit": 10, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}},
-                    "syncOptions": ["CreateNamespace=false", "FailOnSharedResource=true"],
+                    "syncOptions": options,
                 },
             },
         })
@@ -127,6 +133,7 @@ pub(super) mod tests {
             repo_url: format!("https://forge.example/o/{name}"),
             path: "manifests".to_owned(),
             label_value: None,
+            server_side_apply: false,
             task: "t1".to_owned(),
             step: "create-argocd-app".to_owned(),
         }

@@ -18,6 +18,8 @@ use crate::telemetry;
 mod create;
 mod error;
 mod model;
+mod project;
+mod remove;
 mod rest;
 mod store;
 #[cfg(test)]
@@ -29,6 +31,8 @@ mod watch;
 pub use create::{Created, NewApplication, name_problem};
 pub use error::GitOpsError;
 pub use model::{Application, Asked, Condition, HealthStatus, HistoryEntry, Operation, Resource, SyncStatus};
+pub use project::NewProject;
+pub use remove::{Maker, Removal};
 pub use store::{Change, Connection};
 
 use rest::{Account, ArgoApi};
@@ -48,6 +52,8 @@ pub struct GitOpsSettings {
     pub namespace: String,
     /// `argocd.appLocatorMethods[].instances`, in order.
     pub instances: Vec<InstanceSettings>,
+    /// `argocd.projectSettings`: what a new project's specification says besides.
+    pub project_settings: serde_json::Map<String, Value>,
 }
 
 impl Default for GitOpsSettings {
@@ -55,6 +61,7 @@ impl Default for GitOpsSettings {
         Self {
             namespace: "argocd".to_owned(),
             instances: Vec::new(),
+            project_settings: serde_json::Map::new(),
         }
     }
 }
@@ -299,12 +306,16 @@ impl GitOps {
     }
 
     fn needed_api(&self, instance: &Instance) -> Result<Api<DynamicObject>, GitOpsError> {
-        self.applications_api().ok_or_else(|| GitOpsError::Denied {
+        self.applications_api().ok_or_else(|| Self::without_account(instance))
+    }
+
+    fn without_account(instance: &Instance) -> GitOpsError {
+        GitOpsError::Denied {
             instance: instance.name.clone(),
             reason:
                 "it has no account (username and password, or token), and no cluster is configured under kubernetes"
                     .to_owned(),
-        })
+        }
     }
 
     fn applications_api(&self) -> Option<Api<DynamicObject>> {

@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::GitOpsError;
+use super::NewProject;
 use super::create::{Created, NewApplication};
 use super::error::innermost;
 use crate::telemetry;
@@ -69,6 +70,27 @@ impl ArgoApi {
         }
     }
 
+    /// Creates the project; true when it was not there before.
+    pub async fn ensure_project(&self, new: &NewProject, body: &Value) -> Result<bool, GitOpsError> {
+        let found = self
+            .json(&new.what(), |api| api.request(Method::GET, &["projects", &new.name]))
+            .await;
+        let is_new = match found {
+            Ok(_) => false,
+            // An account may be allowed to create what it may not see.
+            Err(GitOpsError::NotFound { .. } | GitOpsError::Denied { .. }) => true,
+            Err(error) => return Err(error),
+        };
+        // One that says the same is given back as if it were new.
+        self.json(&new.what(), |api| {
+            Ok(api
+                .request(Method::POST, &["projects"])?
+                .json(&json!({"project": body})))
+        })
+        .await?;
+        Ok(is_new)
+    }
+
     /// The Application, if there is one. To a request without the right project Argo CD answers 403 for those
     /// that are there and for those that are not alike, so then the list is asked.
     pub async fn find(&self, name: &str, project: Option<&str>) -> Result<Option<Value>, GitOpsError> {
@@ -115,6 +137,31 @@ impl ArgoApi {
             Ok(api
                 .request(Method::GET, &["applications", name])?
                 .query(&[("refresh", "normal")]))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes the Application; with what it has rolled out, or without.
+    pub async fn delete(&self, name: &str, project: &str, with_resources: bool) -> Result<(), GitOpsError> {
+        let cascade = if with_resources { "true" } else { "false" };
+        let mut query = vec![("project", project), ("cascade", cascade)];
+        if with_resources {
+            query.push(("propagationPolicy", "foreground"));
+        }
+        self.json(&format!("Application {name}"), |api| {
+            Ok(api.request(Method::DELETE, &["applications", name])?.query(&query))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the running sync.
+    pub async fn terminate(&self, name: &str, project: &str) -> Result<(), GitOpsError> {
+        self.json(&format!("the sync of Application {name}"), |api| {
+            Ok(api
+                .request(Method::DELETE, &["applications", name, "operation"])?
+                .query(&[("project", project)]))
         })
         .await?;
         Ok(())
@@ -211,8 +258,8 @@ impl ArgoApi {
         match status.as_u16() {
             404 => GitOpsError::NotFound { instance, what },
             409 => GitOpsError::Conflict { instance, what },
-            // The one refusal of a body that means that the name is taken.
-            400 if message.is_some_and(|message| message.contains("existing application spec is different")) => {
+            // "existing application spec is different", or project: the one refusal that means that the name is taken.
+            400 if message.is_some_and(|message| message.contains("spec is different")) => {
                 GitOpsError::Conflict { instance, what }
             }
             400 | 401 | 403 | 422 => GitOpsError::Denied { instance, reason },

@@ -390,3 +390,63 @@ async fn a_push_refreshes_through_argo_cd_where_the_cluster_refuses() {
         [SESSION, "GET /argocd/api/v1/applications/demo?refresh=normal"]
     );
 }
+
+#[tokio::test]
+async fn a_project_is_made_once_and_never_changed() {
+    let new = NewProject {
+        instance: "in-cluster".to_owned(),
+        name: "demo".to_owned(),
+        namespace: "demo".to_owned(),
+        repo_url: "https://forge.example/o/demo".to_owned(),
+    };
+    let spec = new.body(&serde_json::Map::new())["spec"].clone();
+    // What Argo CD answers when asked for it and when told to make it, and what comes of it.
+    let taken = json!({"message": "existing project spec is different, use upsert flag to force update"});
+    for (find, create, expected) in [
+        (404, (200, json!({"spec": spec})), Ok(true)),
+        (403, (200, json!({"spec": spec})), Ok(true)),
+        (200, (200, json!({"spec": spec})), Ok(false)),
+        (200, (400, taken), Err("Conflict")),
+        (404, (403, json!({})), Err("Denied")),
+        (503, (200, json!({})), Err("Unavailable")),
+    ] {
+        let stub = Stub::start(move |asked| match asked.line.as_str() {
+            SESSION => answer(200, json!({"token": "jwt"})),
+            "GET /argocd/api/v1/projects/demo" => answer(find, json!({})),
+            "POST /argocd/api/v1/projects" => answer(create.0, create.1.clone()),
+            _ => answer(500, json!({})),
+        })
+        .await;
+        match (stub.by_argo().ensure_project(&new).await, expected) {
+            (Ok(is_new), Ok(expected)) => assert_eq!(is_new, expected, "{find}"),
+            (Err(error), Err(kind)) => assert!(format!("{error:?}").starts_with(kind), "{find}: {error:?}"),
+            (found, expected) => panic!("{find}: {found:?}, expected {expected:?}"),
+        }
+    }
+    for (code, there, expected) in [
+        (201, json!({}), Ok(true)),
+        (409, spec.clone(), Ok(false)),
+        (409, json!({"sourceRepos": ["*"]}), Err("Conflict")),
+        (403, json!({}), Err("Denied")),
+    ] {
+        let stub = Stub::start(move |asked| match (asked.line.starts_with("POST"), code) {
+            (true, 201) => answer(201, asked.body.clone()),
+            (true, code) => status(code, "AlreadyExists"),
+            (false, _) => answer(
+                200,
+                json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "demo"}, "spec": there}),
+            ),
+        })
+        .await;
+        match (stub.by_cluster().ensure_project(&new).await, expected) {
+            (Ok(is_new), Ok(expected)) => assert_eq!(is_new, expected, "{code}"),
+            (Err(error), Err(kind)) => assert!(format!("{error:?}").starts_with(kind), "{code}: {error:?}"),
+            (found, expected) => panic!("{code}: {found:?}, expected {expected:?}"),
+        }
+        let line = &stub.asked()[0].line;
+        assert!(
+            line.starts_with("POST /apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects?"),
+            "{line}"
+        );
+    }
+}

@@ -28,6 +28,10 @@ impl Scaffolder {
                     .is_none_or(|task| task.status.is_final()),
                 false => true,
             };
+            if ended && events.is_empty() {
+                // The task may have ended after its events were read, and the last one must not be missed.
+                return queries::list_events(self.db(), id, after, BATCH).await;
+            }
             if ended || Instant::now() >= until {
                 return Ok(events);
             }

@@ -20,6 +20,7 @@ mod model;
 pub mod operations;
 mod precheck;
 mod queries;
+mod requests;
 mod settings;
 mod tasks;
 mod template;
@@ -30,8 +31,9 @@ mod vault;
 pub use engine::run_worker;
 pub use operations::StartError;
 pub use precheck::Problem;
+pub use requests::{OwnApi, ProxyRoute, RequestSettings, Requests};
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
-pub use tasks::RecentTasks;
+pub use tasks::{MadeByCard, RecentTasks};
 
 use crate::catalog::yaml_text as yaml;
 use crate::clock::Clock;
@@ -55,6 +57,8 @@ struct Inner {
     outside: Outside,
     settings: Arc<Settings>,
     actions: actions::Registry,
+    /// Of tasks that remove what others have made; no template can name them.
+    removing: actions::Registry,
     vault: Vault,
     /// Dry runs run while their caller waits; more than these wait for one another.
     rehearsals: tokio::sync::Semaphore,
@@ -72,6 +76,7 @@ impl Scaffolder {
             outside,
             settings: Arc::new(settings),
             actions,
+            removing: actions::removing(),
             vault,
             rehearsals: tokio::sync::Semaphore::new(engine::REHEARSALS_AT_ONCE),
             changes: broadcast::channel(256).0,
@@ -103,6 +108,12 @@ impl Scaffolder {
     /// The installed actions.
     pub fn actions(&self) -> &actions::Registry {
         &self.0.actions
+    }
+
+    /// The action of a step: one that is installed, or in a task that removes, one of those that do.
+    fn action(&self, id: &str, removes: bool) -> Option<&Arc<dyn actions::AnyAction>> {
+        let own = removes.then(|| self.0.removing.find(id)).flatten();
+        own.or_else(|| self.actions().find(id))
     }
 
     fn rehearsals(&self) -> &tokio::sync::Semaphore {

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 /// A closed list of words that are the same in the database, on the wire and in code.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name { $(#[serde(rename = $word)] $variant),+ }
+        pub enum $name { $($(#[$note])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -52,6 +52,24 @@ words! {
 
 words! {
     EventKind { Log = "log", Completion = "completion", Cancelled = "cancelled", Recovered = "recovered" }
+}
+
+words! {
+    /// What has become of something that a task has made.
+    Removed { Deleted = "deleted", Archived = "archived" }
+}
+
+words! {
+    /// What is to become of something that a task has made.
+    Fate {
+        Keep = "keep",
+        Delete = "delete",
+        Archive = "archive",
+        /// An Application with what it has rolled out.
+        WithResources = "with-resources",
+        /// The Application, and not what it has rolled out.
+        WithoutResources = "without-resources",
+    }
 }
 
 words! {
@@ -160,6 +178,10 @@ pub struct Task {
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     pub output: Option<Value>,
     pub error: Option<Value>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
+    /// It was started with secrets.
+    pub has_secrets: bool,
 }
 
 impl Task {
@@ -184,6 +206,49 @@ impl Task {
     }
 }
 
+/// What a step stands still for. Nobody runs the task meanwhile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum Waiting {
+    /// The next try, number `next` of `of`; the last one failed of `error`.
+    Retry { next: u32, of: u32, error: String },
+    /// An Application that is not as it shall be; `state` says how it is.
+    Application { name: String, state: String },
+    /// A pull request that is open.
+    PullRequest { name: String, url: String },
+    /// An Application that is being removed.
+    Gone { name: String, state: String },
+    /// Somebody's word.
+    Approval {
+        /// Refs of the users and groups who may give it.
+        by: Vec<String>,
+        /// Who started the task may, too.
+        own: bool,
+        message: String,
+    },
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { next, of, .. } => write!(f, "try {next} of {of}"),
+            Self::Application { name, state } => write!(f, "the Application {name}, which is {state}"),
+            Self::Gone { name, state } => write!(f, "the Application {name} to be gone; {state}"),
+            Self::PullRequest { name, .. } => write!(f, "the pull request {name} to be merged"),
+            Self::Approval { by, .. } => write!(f, "an approval by {}", by.join(" or ")),
+        }
+    }
+}
+
+/// A step that stands still.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standstill {
+    pub waiting: Waiting,
+    pub since: DateTime<Utc>,
+    /// When it goes on, or is given up, at the latest.
+    pub until: DateTime<Utc>,
+}
+
 /// A step's checkpoint.
 #[derive(Debug, Clone)]
 pub struct StepRecord {
@@ -199,6 +264,42 @@ pub struct StepRecord {
     pub reason: Option<String>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Tries that have failed since the step was begun.
+    pub tries: u32,
+    /// When the running try began.
+    pub tried_at: Option<DateTime<Utc>>,
+    pub standstill: Option<Standstill>,
+    /// What the action was given, redacted: `{input}`, with the iteration as `key` where there are several.
+    pub inputs: Vec<Value>,
+}
+
+impl StepRecord {
+    /// A step that has not begun.
+    pub fn new(position: i32, step: &Step) -> Self {
+        Self {
+            position,
+            id: step.id.clone(),
+            name: step.name.clone(),
+            action: step.action.clone(),
+            status: StepStatus::Waiting,
+            output: None,
+            iterations: Vec::new(),
+            reason: None,
+            started_at: None,
+            finished_at: None,
+            tries: 0,
+            tried_at: None,
+            standstill: None,
+            inputs: Vec::new(),
+        }
+    }
+
+    /// It stands still for something that its action waits for, and not for its next try.
+    pub fn is_looking(&self) -> bool {
+        self.standstill
+            .as_ref()
+            .is_some_and(|standstill| !matches!(standstill.waiting, Waiting::Retry { .. }))
+    }
 }
 
 /// Something that happened to a task. Ids count from 1 within the task and only grow.
@@ -245,6 +346,9 @@ pub struct Effect {
     /// What it is called there: `owner/name`, `namespace/name`, the location's target.
     pub reference: String,
     pub url: Option<String>,
+    pub created_at: DateTime<Utc>,
+    /// What has become of it, where a task of this portal has removed it.
+    pub removed: Option<Removed>,
 }
 
 /// A time as JavaScript writes it: UTC, milliseconds.

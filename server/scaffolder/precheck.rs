@@ -59,6 +59,7 @@ impl Scaffolder {
             strict: false,
             integrations,
         };
+        let mut made = Vec::new();
         for step in &template.steps {
             if step.each.is_some() || !is_wanted(step, &context, rules) {
                 continue;
@@ -67,6 +68,14 @@ impl Scaffolder {
             else {
                 continue;
             };
+            let repository = self.repository_in(&input);
+            if repository.is_some() && made.contains(&repository) {
+                // An earlier step makes it: how it is before that says nothing.
+                continue;
+            }
+            if step.action.starts_with("publish:") {
+                made.push(repository);
+            }
             match action.precheck(self.outside(), &input).await {
                 Ok(found) => {
                     for found in found {
@@ -78,6 +87,15 @@ impl Scaffolder {
             }
         }
         precheck
+    }
+}
+
+impl Scaffolder {
+    /// Forge, owner and name that a step's `repoUrl` stands for, however it is written.
+    fn repository_in(&self, input: &Value) -> Option<(String, String, String)> {
+        let (forge, owner, name) = self.outside().forges.parse_repo_url(input["repoUrl"].as_str()?).ok()?;
+        let owner = owner.unwrap_or_else(|| forge.account().to_owned());
+        Some((forge.base().to_owned(), owner, name))
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::catalog::Catalog;
 use crate::gitops::GitOps;
 use crate::kubernetes::Cluster;
+use crate::scaffolder::requests::Requests;
 use crate::scm::Forges;
 
 /// The portal's ports, as far as actions use them. Cheap to clone.
@@ -18,6 +20,8 @@ pub struct Outside {
     pub gitops: GitOps,
     /// Configured clusters, in order; the portal's own where none is configured.
     pub clusters: Arc<[Cluster]>,
+    /// The portal's own API, and what steps may send requests to.
+    pub requests: Requests,
 }
 
 /// Name and e-mail of a commit's author.
@@ -59,6 +63,10 @@ pub struct Settings {
     pub environment_secrets: Value,
     /// `portico.workspaceLimit`, bytes.
     pub workspace_limit: u64,
+    /// `scaffolder.taskTimeout`: how long a step may take that has no timeout of its own.
+    pub step_timeout: Duration,
+    /// `portico.workspaceRetention`: how long the workspace of a task that did not complete is kept.
+    pub workspace_retention: Duration,
     /// Bytes of one file of a skeleton.
     pub file_limit: u64,
     /// Folder for the workspaces of running tasks.
@@ -92,6 +100,8 @@ impl Default for Settings {
             environment_parameters: json!({}),
             environment_secrets: json!({}),
             workspace_limit: 64 * 1024 * 1024,
+            step_timeout: Duration::from_secs(24 * 3600),
+            workspace_retention: Duration::from_secs(7 * 24 * 3600),
             file_limit: 10 * 1024 * 1024,
             workspace_root: std::env::temp_dir().join("portico-workspaces"),
             git: Git::default(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::engine::Control;
 use super::model::{Step, TemplateInfo};
 use crate::catalog::Entity;
 
@@ -75,7 +76,10 @@ fn read_step(index: usize, step: &Value) -> Result<Step, String> {
     if !fields.get("name").is_some_and(Value::is_string) {
         fields.insert("name".to_owned(), fields["action"].clone());
     }
-    serde_json::from_value(Value::Object(fields)).map_err(|error| format!("step {}: {error}", index + 1))
+    let step: Step =
+        serde_json::from_value(Value::Object(fields)).map_err(|error| format!("step {}: {error}", index + 1))?;
+    Control::check(&step)?;
+    Ok(step)
 }
 
 /// What relative URLs are relative to: `backstage.io/source-location`, else `backstage.io/managed-by-location`.
@@ -124,6 +128,8 @@ mod tests {
         for spec in [
             json!({"steps": ["x"]}),
             json!({"steps": [{"id": "a"}]}),
+            json!({"steps": [{"id": "a", "action": "x", "timeout": "soon"}]}),
+            json!({"steps": [{"id": "a", "action": "x", "retry": {"limit": "often"}}]}),
             json!({"steps": [{"id": "a", "action": "x"}, {"id": "a", "action": "x"}]}),
         ] {
             assert!(Template::read(&entity(spec.clone())).is_err(), "{spec}");

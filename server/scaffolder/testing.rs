@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
-use super::Outside;
+use super::{Outside, RequestSettings, Requests};
 use crate::catalog::{Catalog, CatalogConfig, Web};
 use crate::clock::Clock;
 use crate::gitops::{GitOps, GitOpsSettings};
@@ -27,6 +27,7 @@ pub fn outside(db: &PgPool, clock: &Clock) -> Outside {
         forges,
         gitops: GitOps::new(GitOpsSettings::default(), None, http, clock.clone()).unwrap(),
         clusters: Arc::new([]),
+        requests: Requests::new(RequestSettings::default(), None),
     }
 }
 

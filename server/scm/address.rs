@@ -1,7 +1,7 @@
 //! Web addresses of repositories, files and folders, taken apart without trusting them: catalogs and
 //! templates are full of them, and some were typed by people who wish us ill.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 use url::Url;
 
 use super::ScmError;
@@ -64,7 +64,10 @@ impl Address {
     }
 }
 
-/// What a path names on a Forgejo or Gitea.
+/// What a segment of a web address keeps as it is.
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What a path names on a forge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub owner: String,
@@ -96,6 +99,17 @@ impl Place {
         }
     }
 
+    /// The same on a GitHub: `<owner>/<name>[.git]`, or `<owner>/<name>/(blob|tree|raw|edit)/<reference>/<path>`.
+    pub fn github(segments: &[String]) -> Option<Self> {
+        match segments {
+            [owner, name] => Self::repository(owner, name),
+            [owner, name, view, reference, path @ ..] if matches!(view.as_str(), "blob" | "tree" | "raw" | "edit") => {
+                Self::new(owner, name, Some(reference.clone()), path.join("/"))
+            }
+            _ => None,
+        }
+    }
+
     fn repository(owner: &str, name: &str) -> Option<Self> {
         Self::new(owner, name, None, String::new())
     }
@@ -118,6 +132,11 @@ impl Place {
             path,
         })
     }
+}
+
+/// A whole SHA-1 commit id.
+pub(super) fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// What Forgejo and Gitea accept as the name of a user, organisation or repository, roughly: letters, digits, `-_.`.
@@ -225,6 +244,17 @@ mod tests {
     fn paths_are_taken_apart() {
         let strict = |path: &str| Place::strict(&segments(path)).map(show);
         let anywhere = |path: &str| Place::anywhere(&segments(path)).map(show);
+        let github = |path: &str| Place::github(&segments(path)).map(show);
+        for (path, expected) in [
+            ("o/n", Some("o n - ")),
+            ("o/n.git", Some("o n - ")),
+            ("o/n/blob/main/a/b.yaml", Some("o n main a/b.yaml")),
+            ("o/n/tree/v1", Some("o n v1 ")),
+            ("o/n/src/branch/main", None),
+            ("o/n/issues/1", None),
+        ] {
+            assert_eq!(github(path).as_deref(), expected, "github {path}");
+        }
         let table = [
             ("o/n", Some("o n - "), Some("o n - ")),
             ("o/n.git", Some("o n - "), Some("o n - ")),

@@ -26,6 +26,8 @@ pub struct NewPullRequest {
     pub title: String,
     /// Markdown.
     pub body: String,
+    /// Not to be merged yet.
+    pub draft: bool,
 }
 
 /// What has become of a pull request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::address::{self, Address, Place};
-use super::{Forgejo, ForgejoConfig, Located, Repository, Scm, ScmError, Source};
+use super::{Forgejo, ForgejoConfig, Github, GithubConfig, Located, Repository, Scm, ScmError, Source};
 
 /// All configured forges. Cheap to clone.
 #[derive(Clone)]
@@ -14,6 +14,7 @@ pub struct Forges {
 }
 
 /// One integration.
+#[derive(Clone)]
 struct Entry {
     /// Host as configured, with its port.
     host: String,
@@ -24,6 +25,14 @@ struct Entry {
     /// Identity of the forge: the `baseUrl` without a trailing slash.
     forge: String,
     scm: Arc<dyn Scm>,
+    /// How addresses of files look there.
+    grammar: Grammar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grammar {
+    Forgejo,
+    Github,
 }
 
 /// What a template's `repoUrl` names: the forge, the owner where there is one, the name.
@@ -31,8 +40,10 @@ pub type RepoUrl = (Arc<dyn Scm>, Option<String>, String);
 
 /// The settings of an integration are wrong; the text names the entry and the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("integrations.gitea, host {host}: {reason}")]
+#[error("integrations.{kind}, host {host}: {reason}")]
 pub struct ForgeSettingsError {
+    /// `gitea` or `github`.
+    pub kind: &'static str,
     pub host: String,
     pub reason: String,
 }
@@ -44,6 +55,7 @@ impl Forges {
         let mut entries: Vec<Entry> = Vec::with_capacity(settings.len());
         for config in settings {
             let fail = |reason: String| ForgeSettingsError {
+                kind: "gitea",
                 host: config.host.clone(),
                 reason,
             };
@@ -69,11 +81,42 @@ impl Forges {
                 prefix,
                 forge,
                 scm,
+                grammar: Grammar::Forgejo,
             });
         }
         Ok(Self {
             entries: Arc::new(entries),
         })
+    }
+
+    /// With GitHubs besides. To be called where tokio runs: a GitHub's client has a task of its own.
+    pub fn and_github(self, settings: Vec<GithubConfig>, http: &reqwest::Client) -> Result<Self, ForgeSettingsError> {
+        let mut entries = Vec::with_capacity(settings.len());
+        for config in settings {
+            let fail = |reason: String| ForgeSettingsError {
+                kind: "github",
+                host: config.host.clone(),
+                reason,
+            };
+            let api = Url::parse(&config.api_base_url)
+                .map_err(|error| fail(format!("apiBaseUrl {:?} is not a URL: {error}", config.api_base_url)))?;
+            // Whoever has an API without TLS, in a laboratory, has the pages and repositories so.
+            let base = checked_base(&format!("{}://{}", api.scheme(), config.host)).map_err(fail)?;
+            let forge = base.as_str().trim_end_matches('/').to_owned();
+            let host = address::host_of(&base).unwrap_or_default();
+            let scm = Github::new(forge.clone(), config.clone(), http.clone()).map_err(fail)?;
+            entries.push(Entry {
+                host: host.clone(),
+                base_host: host,
+                prefix: Vec::new(),
+                forge,
+                scm: Arc::new(scm),
+                grammar: Grammar::Github,
+            });
+        }
+        let mut all = Arc::try_unwrap(self.entries).unwrap_or_else(|shared| shared.to_vec());
+        all.extend(entries);
+        Ok(Self { entries: Arc::new(all) })
     }
 
     /// What a web URL names: `…/<owner>/<name>/(src|raw)/(branch|tag|commit)/<ref>/<path>`, or a repository
@@ -86,7 +129,9 @@ impl Forges {
         let mut known = false;
         for entry in self.matching(&address.host) {
             known = true;
-            let place = if address.host == entry.base_host {
+            let place = if entry.grammar == Grammar::Github {
+                Place::github(&address.segments)
+            } else if address.host == entry.base_host {
                 address
                     .segments
                     .strip_prefix(entry.prefix.as_slice())
@@ -99,8 +144,8 @@ impl Forges {
             }
         }
         if known {
-            let expected =
-                "expected <owner>/<name>, or <owner>/<name>/src/branch/<branch>/<path>, behind the forge's own path";
+            let expected = "expected <owner>/<name>, or <owner>/<name>/src/branch/<branch>/<path> behind the forge's own path (on GitHub \
+                            <owner>/<name>/blob/<branch>/<path>)";
             return Err(address::invalid(url, expected));
         }
         Err(ScmError::UnknownHost { host: address.host })

@@ -9,15 +9,19 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 mod address;
+mod archive;
 mod collaboration;
+mod failure;
 mod forgejo;
 mod forges;
+mod github;
 
 pub use collaboration::{
     Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
 };
 pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};
+pub use github::{Access, BranchProtection, Github, GithubConfig, NewGithubRepository, OidcSubject};
 
 /// A repository, named independently of the URL it was reached by: two hosts of one forge
 /// (integrations that share a `baseUrl`) give equal values.
@@ -178,15 +182,24 @@ pub enum ScmError {
     Unexpected { host: String, reason: String },
     /// No integration has this host.
     #[error(
-        "no integration is configured for host {host}; add it under integrations.gitea, or, to read single files of it, under \
-         backend.reading.allow"
+        "no integration is configured for host {host}; add it under integrations.gitea or integrations.github, or, to read \
+         single files of it, under backend.reading.allow"
     )]
     UnknownHost { host: String },
     /// The URL is not one of a repository, file or folder.
     #[error("{url} is not the address of a repository, file or folder: {reason}")]
     InvalidUrl { url: String, reason: String },
-    #[error("{what} is larger than the limit of {limit} bytes")]
+    #[error("{what} is larger than the limit of {}", size(*limit))]
     TooLarge { what: String, limit: u64 },
+}
+
+/// A limit as people say it.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    match bytes % MIB {
+        0 if bytes > 0 => format!("{} MiB", bytes / MIB),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 impl ScmError {
@@ -199,18 +212,16 @@ impl ScmError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "Check the name and that the integration's account may see it.",
-            Self::Denied { .. } => {
-                "Check username and password of this host under integrations.gitea, and the account's rights."
-            }
+            Self::Denied { .. } => "Check the account or token of this host under integrations, and what it may do.",
             Self::Conflict { .. } => "Choose another name.",
             Self::RateLimited { .. } | Self::Unavailable { .. } => {
                 "Try again later; if it stays, look at the forge itself."
             }
             Self::Unexpected { .. } => {
-                "Check that baseUrl under integrations.gitea is the address of a Forgejo or Gitea."
+                "Check that baseUrl under integrations.gitea is the address of a Forgejo or Gitea, or apiBaseUrl under integrations.github that of a GitHub."
             }
             Self::UnknownHost { .. } => {
-                "Add the host, with its port, under integrations.gitea or backend.reading.allow."
+                "Add the host, with its port, under integrations.gitea, integrations.github or backend.reading.allow."
             }
             Self::InvalidUrl { .. } => "Correct the address.",
             Self::TooLarge { .. } => "Make it smaller, or ask the operator for a higher limit.",
@@ -236,6 +247,14 @@ pub trait Scm: Send + Sync {
     /// The account that the integration acts as; empty where only a token is configured and no call that
     /// needs the name (such as creating a repository) has asked the forge for it yet.
     fn account(&self) -> &str;
+
+    /// The same forge for somebody who has a token of their own.
+    fn with_token(&self, _token: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        Err(ScmError::Denied {
+            host: self.base().to_owned(),
+            reason: "it takes no token of a template".to_owned(),
+        })
+    }
 
     /// The repository's state; `NotFound` where there is none (or it may not be seen).
     async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError>;
@@ -263,6 +282,11 @@ pub trait Scm: Send + Sync {
 
     /// What only some forges offer.
     fn collaboration(&self) -> Option<&dyn Collaboration> {
+        None
+    }
+
+    /// What only GitHub offers.
+    fn github(&self) -> Option<&Github> {
         None
     }
 }

@@ -100,6 +100,8 @@ fn section(path: &str) -> Option<&'static str> {
     };
     match path {
         "/" => Some("/home"),
+        // What waits for one's word are tasks of others.
+        _ if within("/create/approvals") => Some("/create/tasks"),
         _ => ["/home", "/catalog", "/create/tasks", "/create", "/settings"]
             .into_iter()
             .find(|prefix| within(prefix)),

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::support::{Options, Platform, TOKEN};
 
 /// The folder with `node_modules`.
-fn packages() -> Option<PathBuf> {
+pub fn packages() -> Option<PathBuf> {
     let folder = std::env::var_os("PORTICO_CONFORMANCE").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("left out: PORTICO_CONFORMANCE does not name a folder with the published packages; see tests/run");
@@ -19,7 +19,7 @@ fn packages() -> Option<PathBuf> {
     folder
 }
 
-async fn node(packages: &Path, script: &str, arguments: &[&str]) -> Output {
+pub async fn node(packages: &Path, script: &str, arguments: &[&str]) -> Output {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     Command::new("node")
         .arg(folder.join(script))

@@ -64,6 +64,26 @@ pub(in crate::auth) async fn find(
     .await
 }
 
+/// The session of a person that was used last, unless it is over.
+pub(in crate::auth) async fn find_newest(
+    db: &PgPool,
+    entity_ref: &str,
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> Result<Option<Session>, sqlx::Error> {
+    sqlx::query_as!(
+        Session,
+        "select provider, entity_ref, username, display_name, email, groups, tokens, seen_at, checked_at
+         from sessions where entity_ref = $1 and expires_at > $2 and seen_at > $3
+         order by seen_at desc limit 1",
+        entity_ref,
+        now,
+        idle_since,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 pub(in crate::auth) async fn update_seen(db: &PgPool, id_hash: &[u8], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!("update sessions set seen_at = $2 where id_hash = $1", id_hash, now)
         .execute(db)

@@ -80,7 +80,6 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let asked = asked.clean();
-    let db = pages.catalog.db();
     let owners = caller.ownership_refs();
     let stars = pages.catalog.starred(&caller.actor()).await?;
     let sought = asked.words();
@@ -101,8 +100,10 @@ pub async fn list(
     );
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
-    let (found, total) = list::list_rows(db, &query, &sought).await?;
-
+    let reads = pages.catalog.reads();
+    let mut reader = reads.reader().await?;
+    let (found, total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
+    reader.keep();
     let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")

@@ -1,13 +1,14 @@
 //! What the list page shows.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::super::Entity;
 use super::super::filter::Filter;
 use super::conditions::{Builder, condition, contains, value};
 use super::entities::Row;
-use super::search::Query;
+use super::reads::{Reads, version};
+use super::search::{self, Query};
 
 /// A row of the list page.
 pub struct ListRow {
@@ -20,32 +21,35 @@ struct Record {
     #[sqlx(flatten)]
     row: Row,
     changed_at: DateTime<Utc>,
-    total: i64,
 }
 
 /// A page of the list: every word must stand in an entity's name, title, description, tags or owner. With
 /// the number of all that match.
-pub async fn list_rows(db: &PgPool, query: &Query, words: &[String]) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
-    let mut sql = Builder::new(
-        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at, e.total ",
-    );
-    in_order(&mut sql, query, words);
-    sql.push(" limit ")
-        .push_bind(query.limit.unwrap_or(50))
-        .push(" offset ")
-        .push_bind(query.offset);
-    let records: Vec<Record> = sql.build_query_as().fetch_all(db).await?;
-    let total = match records.first() {
-        Some(record) => record.total,
-        // Behind the last page there is no row to tell the number.
-        None if query.offset > 0 => {
+pub async fn list_rows(
+    reads: &Reads,
+    db: &mut PgConnection,
+    query: &Query,
+    words: &[String],
+) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
+    let total = match words.is_empty() {
+        true => search::total(reads, db, query).await?,
+        false => {
+            let question = format!("{:?} {words:?}", query.filter);
+            let version = version(db).await?;
             let mut sql = Builder::new("select count(*) from catalog_entity e where ");
             condition(&mut sql, &query.filter);
             contains(&mut sql, words);
-            sql.build_query_scalar().fetch_one(db).await?
+            let count = async { sql.build_query_scalar().fetch_one(&mut *db).await };
+            reads.total(version, question, count).await?
         }
-        None => 0,
     };
+    let mut sql = Builder::new(
+        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at ",
+    );
+    in_order(&mut sql, query, words);
+    // Numbers in the text, not parameters: the plan depends on them.
+    sql.push(format!(" limit {} offset {}", query.limit.unwrap_or(50), query.offset));
+    let records: Vec<Record> = sql.build_query_as().fetch_all(db).await?;
     let rows = records.into_iter().map(|record| {
         Ok(ListRow {
             entity: record.row.entity()?,
@@ -65,7 +69,7 @@ pub async fn list_refs(db: &PgPool, query: &Query, words: &[String]) -> Result<V
 /// `from … order by …` of the list.
 fn in_order(sql: &mut Builder, query: &Query, words: &[String]) {
     let first = query.order.first();
-    sql.push("from (select e.*, count(*) over () as total, ");
+    sql.push("from (select e.*, ");
     value(sql, first.and_then(|order| order.field.as_deref()));
     sql.push(" as value from catalog_entity e where ");
     condition(sql, &query.filter);

@@ -9,6 +9,7 @@ use super::source::Reading;
 use super::{Body, ReadEntity};
 
 use crate::language::text;
+use crate::scm::Located;
 
 pub const ANNOTATION_LOCATION: &str = "backstage.io/managed-by-location";
 pub const ANNOTATION_ORIGIN: &str = "backstage.io/managed-by-origin-location";
@@ -85,6 +86,20 @@ pub fn entity(
     }
 }
 
+/// Address of the folder that the file is in. On GitHub folders have other addresses than files.
+fn folder(located: &Located, target: &str) -> Option<String> {
+    if located.forge.github().is_some() {
+        let mut source = located.source.clone();
+        source.path = source
+            .path
+            .rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| folder.to_owned());
+        return Some(located.forge.web_url(&source, true));
+    }
+    let folder = url::Url::parse(target).and_then(|target| target.join("./"));
+    folder.ok().map(Into::into)
+}
+
 fn annotations(reading: &Reading<'_>, kind: &str, target: &str, root: (&str, &str)) -> Vec<(&'static str, String)> {
     let mut own = vec![
         (ANNOTATION_LOCATION, format!("{kind}:{target}")),
@@ -101,7 +116,7 @@ fn annotations(reading: &Reading<'_>, kind: &str, target: &str, root: (&str, &st
         if !names_a_commit {
             own.push((ANNOTATION_EDIT, located.forge.edit_url(&located.source)));
         }
-        if let Ok(folder) = url::Url::parse(target).and_then(|target| target.join("./")) {
+        if let Some(folder) = folder(&located, target) {
             own.push((ANNOTATION_SOURCE, format!("url:{folder}")));
         }
     }

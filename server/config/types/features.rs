@@ -164,12 +164,14 @@ pub struct Scaffolder {
     pub default_commit_message: Option<String>,
     /// Tasks that this process runs at once.
     pub concurrent_tasks_limit: u32,
-    /// A task that runs longer has failed.
+    /// A step without a `timeout` of its own that runs longer has failed.
     pub task_timeout: HumanDuration,
     #[serde(rename = "taskTimeoutJanitorFrequency")]
     _task_timeout_janitor_frequency: Unused,
     #[serde(default)]
     pub default_environment: DefaultEnvironment,
+    #[serde(default)]
+    pub http: ScaffolderHttp,
     #[serde(rename = "auditor")]
     _auditor: Unused,
     #[serde(rename = "taskRecovery")]
@@ -178,6 +180,18 @@ pub struct Scaffolder {
     _experimental_recover_tasks: Unused,
     #[serde(rename = "EXPERIMENTAL_recoverTasksTimeout")]
     _experimental_recover_tasks_timeout: Unused,
+}
+
+/// What the action `http:backstage:request` may do.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaffolderHttp {
+    /// Methods; all where none is given.
+    #[serde(default)]
+    pub allowed_methods: Vec<String>,
+    /// Hosts, with those below them, that a whole address may name; without one only paths are taken.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What steps see as `environment`.

@@ -3,6 +3,7 @@
 mod auth;
 mod backend;
 mod features;
+mod proxy;
 mod systems;
 
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use super::values::{HumanDuration, Size, optional_text, text};
 pub use auth::*;
 pub use backend::*;
 pub use features::*;
+pub use proxy::*;
 pub use systems::*;
 
 /// A key that is accepted and not used.
@@ -37,13 +39,14 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     #[serde(default)]
     pub argocd: ArgoCd,
+    #[serde(default)]
+    #[schemars(with = "Unused")]
+    pub proxy: Proxy,
     pub portico: Portico,
     #[serde(rename = "argoWorkflows")]
     _argo_workflows: Unused,
     #[serde(rename = "techdocs")]
     _techdocs: Unused,
-    #[serde(rename = "proxy")]
-    _proxy: Unused,
     #[serde(rename = "homepage")]
     _homepage: Unused,
     #[serde(rename = "permission")]
@@ -92,6 +95,8 @@ pub struct Portico {
     pub argocd: PorticoArgoCd,
     /// Largest workspace of a task, in bytes.
     pub workspace_limit: Size,
+    /// How long the workspace of a task that did not complete is kept, for a retry and to be looked at.
+    pub workspace_retention: HumanDuration,
     /// How long an entity stays in the catalog, marked, after its source has disappeared.
     pub orphan_grace_period: HumanDuration,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Unused;
@@ -14,8 +14,9 @@ pub struct Integrations {
     /// Forgejo and Gitea.
     #[serde(default)]
     pub gitea: Vec<Gitea>,
-    #[serde(rename = "github")]
-    _github: Unused,
+    /// github.com and GitHub Enterprise Server.
+    #[serde(default)]
+    pub github: Vec<Github>,
     #[serde(rename = "gitlab")]
     _gitlab: Unused,
     #[serde(rename = "bitbucketCloud")]
@@ -50,6 +51,39 @@ impl Gitea {
         match &self.base_url {
             Some(url) => Ok(url.clone()),
             None => Url::parse(&format!("https://{}", self.host)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Github {
+    /// `host` or `host:port` of the URLs that this entry is for.
+    #[serde(default = "github_com", deserialize_with = "text")]
+    pub host: String,
+    /// Where the API is; that of github.com, or `https://<host>/api/v3`, where it is not given.
+    pub api_base_url: Option<Url>,
+    /// A personal access token; without one only public repositories are read.
+    pub token: Option<Secret>,
+    /// Warned about and not used.
+    pub apps: Option<Vec<serde_json::Value>>,
+    #[serde(rename = "rawBaseUrl")]
+    _raw_base_url: Unused,
+    #[serde(rename = "commitSigning")]
+    _commit_signing: Unused,
+}
+
+fn github_com() -> String {
+    "github.com".to_owned()
+}
+
+impl Github {
+    /// `apiBaseUrl`, or what stands for it.
+    pub fn api(&self) -> Result<Url, url::ParseError> {
+        match &self.api_base_url {
+            Some(url) => Ok(url.clone()),
+            None if self.host == "github.com" => Url::parse("https://api.github.com"),
+            None => Url::parse(&format!("https://{}/api/v3", self.host)),
         }
     }
 }
@@ -130,10 +164,25 @@ pub struct ArgoCd {
     _wait_cycles: Unused,
     #[serde(rename = "waitInterval")]
     _wait_interval: Unused,
-    #[serde(rename = "projectSettings")]
-    _project_settings: Unused,
+    /// Parts of the specification of new projects.
+    #[serde(default)]
+    pub project_settings: ProjectSettings,
     #[serde(rename = "namespacedApps")]
     _namespaced_apps: Unused,
+}
+
+/// Lists of kinds, `{group, kind}`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_resource_blacklist: Option<Vec<serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_resource_whitelist: Option<Vec<serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_resource_blacklist: Option<Vec<serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_resource_whitelist: Option<Vec<serde_json::Value>>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -1,15 +1,16 @@
 //! What an action may use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ActionError;
+use super::{ActionError, Pause};
 use crate::scaffolder::engine::{Journal, Workspace};
-use crate::scaffolder::model::EffectKind;
-use crate::scaffolder::queries::{NewEffect, NewIntent, Write};
+use crate::scaffolder::model::{EffectKind, Removed, Waiting};
+use crate::scaffolder::queries::{Decision, NewEffect, NewIntent, RemovedEffect, Write};
 use crate::scaffolder::{Outside, Settings};
 use crate::scm::{Located, TreeFile};
 
@@ -31,6 +32,8 @@ pub struct Context {
     pub template_ref: String,
     /// Nothing outside of the workspace may be changed.
     pub dry_run: bool,
+    /// The template's annotation `portico/expressions: strict`: it holds for skeletons, too.
+    pub strict: bool,
     /// Files beside the template, where they came with it: those of a dry run.
     pub beside: Option<Arc<Vec<TreeFile>>>,
     pub workspace: Arc<Workspace>,
@@ -106,6 +109,25 @@ impl Context {
         Ok(Intent { data, fresh: true })
     }
 
+    /// What somebody has decided on this step's question, once that is so.
+    pub async fn decision(&self) -> Result<Option<Decision>, ActionError> {
+        self.journal
+            .find_decision(&self.step_key())
+            .await
+            .map_err(|error| ActionError::Write(error.into()))
+    }
+
+    /// What an action returns that waits for something: it is run again after `look_after`, or earlier where there is
+    /// news, and fails when the step's timeout, or this one where the step has none, is over.
+    pub fn pause(&self, waiting: Waiting, look_after: Duration, timeout: Duration) -> ActionError {
+        ActionError::Pause(Box::new(Pause {
+            waiting,
+            step_key: self.step_key(),
+            look_after,
+            timeout,
+        }))
+    }
+
     /// Records what the step has made, so that it can be shown and undone. Twice is once.
     pub async fn effect(&self, kind: EffectKind, reference: &str, url: Option<String>) -> Result<(), ActionError> {
         let effect = NewEffect {
@@ -116,6 +138,27 @@ impl Context {
         };
         let write = Write {
             effect: Some(effect),
+            ..Write::default()
+        };
+        Ok(self.journal.write(write).await?)
+    }
+
+    /// Records that something is gone that another task had made.
+    pub async fn removed(
+        &self,
+        task_id: Uuid,
+        kind: EffectKind,
+        reference: &str,
+        removed: Removed,
+    ) -> Result<(), ActionError> {
+        let removed = RemovedEffect {
+            task_id,
+            kind,
+            reference: reference.to_owned(),
+            removed,
+        };
+        let write = Write {
+            removed: Some(removed),
             ..Write::default()
         };
         Ok(self.journal.write(write).await?)

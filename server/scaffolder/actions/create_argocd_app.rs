@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Action, ActionError, Context, Example, InputProblem, NoOutput, Unchecked};
-use crate::gitops::{NewApplication, name_problem};
+use crate::gitops::{NewApplication, NewProject, name_problem};
 use crate::language::text;
 use crate::scaffolder::Outside;
 use crate::scaffolder::model::EffectKind;
@@ -43,12 +43,6 @@ impl Action for CreateArgocdApp {
     type Output = NoOutput;
 
     async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
-        if let Some(problem) = name_problem(&input.app_name) {
-            return Err(ActionError::Input(format!(
-                "\"{}\" is no name for an Application. {problem}",
-                input.app_name
-            )));
-        }
         let new = NewApplication {
             instance: input.argo_instance,
             app_name: input.app_name,
@@ -57,56 +51,87 @@ impl Action for CreateArgocdApp {
             repo_url: input.repo_url,
             path: input.path,
             label_value: input.label_value,
+            server_side_apply: false,
             task: cx.task_id.to_string(),
             step: cx.step_key(),
         };
-        cx.log(format!("Creating the Application {} on {}", new.app_name, new.instance));
-        cx.log(format!("  project    {}", new.project));
-        cx.log(format!("  source     {}", new.repo_url));
-        cx.log(format!("  path       {}", new.path));
-        cx.log(format!("  namespace  {}", new.app_namespace));
-        let created = cx.outside.gitops.create(&new).await?;
-        cx.effect(EffectKind::Application, &new.app_name, None).await?;
-        cx.log(if created.already {
-            "It was created by an earlier run of this step"
-        } else {
-            "Created"
-        });
+        create(cx, &new, None).await?;
         Ok(NoOutput {})
     }
 
     async fn precheck(&self, outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
-        let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
-            return Ok(Vec::new());
+        application_problems(outside, input).await
+    }
+}
+
+/// Creates the Application, after its project where there is one to create.
+pub(super) async fn create(
+    cx: &Context,
+    new: &NewApplication,
+    project: Option<&NewProject>,
+) -> Result<(), ActionError> {
+    if let Some(problem) = name_problem(&new.app_name) {
+        return Err(ActionError::Input(format!(
+            "\"{}\" is no name for an Application. {problem}",
+            new.app_name
+        )));
+    }
+    if let Some(project) = project {
+        let is_new = cx.outside.gitops.ensure_project(project).await?;
+        let made = if is_new {
+            "Created the project"
+        } else {
+            "There is the project"
         };
-        let problem = |message| {
-            Ok(vec![InputProblem {
-                key: "appName",
-                message,
-            }])
-        };
-        if let Some(reason) = name_problem(name) {
-            return problem(text!(
-                "Kubernetes would refuse the name \"{name}\". {reason}",
-                name = name,
-                reason = reason
-            ));
-        }
-        match outside
-            .gitops
-            .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
-            .await
-        {
-            Ok(true) => problem(text!(
-                "The name is taken: there is an Application {name} in Argo CD already. Choose another.",
-                name = name
-            )),
-            Ok(false) => Ok(Vec::new()),
-            Err(error) => Err(Unchecked(text!(
-                "Nobody knows yet whether the Application {name} can be created: {reason}",
-                name = name,
-                reason = error.to_string()
-            ))),
-        }
+        cx.log(format!("{made} {} on {}", project.name, project.instance));
+    }
+    cx.log(format!("Creating the Application {} on {}", new.app_name, new.instance));
+    cx.log(format!("  project    {}", new.project));
+    cx.log(format!("  source     {}", new.repo_url));
+    cx.log(format!("  path       {}", new.path));
+    cx.log(format!("  namespace  {}", new.app_namespace));
+    let created = cx.outside.gitops.create(new).await?;
+    cx.effect(EffectKind::Application, &new.app_name, None).await?;
+    cx.log(if created.already {
+        "It was created by an earlier run of this step"
+    } else {
+        "Created"
+    });
+    Ok(())
+}
+
+/// What would keep an Application of the input's `appName` from being created.
+pub(super) async fn application_problems(outside: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+    let Some(name) = input["appName"].as_str().filter(|name| !name.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let problem = |message| {
+        Ok(vec![InputProblem {
+            key: "appName",
+            message,
+        }])
+    };
+    if let Some(reason) = name_problem(name) {
+        return problem(text!(
+            "Kubernetes would refuse the name \"{name}\". {reason}",
+            name = name,
+            reason = reason
+        ));
+    }
+    match outside
+        .gitops
+        .exists(input["argoInstance"].as_str().unwrap_or_default(), name)
+        .await
+    {
+        Ok(true) => problem(text!(
+            "The name is taken: there is an Application {name} in Argo CD already. Choose another.",
+            name = name
+        )),
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(Unchecked(text!(
+            "Nobody knows yet whether the Application {name} can be created: {reason}",
+            name = name,
+            reason = error.to_string()
+        ))),
     }
 }

@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use crate::catalog::CatalogError;
 use crate::gitops::GitOpsError;
 use crate::kubernetes::ApplyError;
 use crate::scaffolder::engine::{WorkspaceError, is_temporary};
 use crate::scaffolder::expressions::ExpressionError;
+use crate::scaffolder::model::Waiting;
 use crate::scaffolder::queries::WriteError;
 use crate::scm::ScmError;
 
@@ -32,6 +35,30 @@ pub enum ActionError {
     Catalog(#[from] CatalogError),
     #[error("{0}")]
     Failed(String),
+    /// It is decided, and no other try changes it.
+    #[error("{0}")]
+    Settled(String),
+    /// The step took longer than it may.
+    #[error(
+        "{} {} ({}); {}",
+        match waiting {
+            Some(waiting) => format!("gave up waiting for {waiting} after"),
+            None => "it was stopped because it had not ended after".to_owned(),
+        },
+        crate::language::duration(chrono::Duration::from_std(*limit).unwrap_or_default()),
+        if *by_author { "the step's timeout" } else { "the longest that a step may take" },
+        "retry the task, or give the step a longer timeout in the template"
+    )]
+    TimedOut {
+        limit: Duration,
+        /// The template says so; otherwise it is what holds for all steps.
+        by_author: bool,
+        /// What it waited for.
+        waiting: Option<String>,
+    },
+    /// Nothing went wrong: the action waits for something, and is run again when it may have come.
+    #[error("it waits for {}", .0.waiting)]
+    Pause(Box<Pause>),
     /// The task could not be written: it is another worker's, or the database refuses it.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -42,6 +69,7 @@ impl ActionError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Input(_) | Self::Workspace(_) | Self::Limit { .. } => "InputError",
+            Self::TimedOut { .. } => "TimeoutError",
             Self::Scm(ScmError::NotFound { .. }) => "NotFoundError",
             Self::Scm(ScmError::Conflict { .. })
             | Self::GitOps {
@@ -52,7 +80,46 @@ impl ActionError {
     }
 }
 
+/// What an action waits for, without holding anything or anybody up.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    pub waiting: Waiting,
+    /// [`super::Context::step_key`] of who waits.
+    pub step_key: String,
+    /// When to look again, where nothing tells earlier that there is something to see.
+    pub look_after: Duration,
+    /// How long it waits in all, where the template does not say.
+    pub timeout: Duration,
+}
+
 impl ActionError {
+    /// The same step may succeed later without anything being changed.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Scm(error) | Self::Catalog(CatalogError::Scm(error)) => error.is_temporary(),
+            Self::GitOps { source } => source.is_temporary(),
+            Self::Kubernetes(error) => error.is_temporary,
+            _ => false,
+        }
+    }
+
+    /// When the other system wants to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Scm(ScmError::RateLimited { retry_after, .. })
+            | Self::Catalog(CatalogError::Scm(ScmError::RateLimited { retry_after, .. })) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Wrong as written, or decided: no other try can end otherwise.
+    pub fn is_settled(&self) -> bool {
+        matches!(
+            self,
+            Self::Input(_) | Self::Template { .. } | Self::Limit { .. } | Self::Settled(_)
+        )
+    }
+
     /// The portal's own database could not be reached: nothing is wrong with the step.
     pub fn database_is_away(&self) -> bool {
         match self {

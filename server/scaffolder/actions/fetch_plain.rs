@@ -14,6 +14,8 @@ pub struct Input {
     url: String,
     /// Folder in the workspace to copy to.
     target_path: Option<String>,
+    /// Token to read with, in place of the portal's own account at the forge.
+    token: Option<String>,
 }
 
 #[async_trait::async_trait]
@@ -31,7 +33,7 @@ impl Action for FetchPlain {
     async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         let target = input.target_path.unwrap_or_default();
         cx.workspace.resolve(&target)?;
-        let files = read_folder(cx, &input.url).await?;
+        let files = read_folder(cx, &input.url, input.token.as_deref()).await?;
         let worker = cx.clone();
         let count = tokio::task::spawn_blocking(move || {
             for file in &files {

@@ -15,6 +15,8 @@ pub struct Input {
     url: String,
     /// File in the workspace to copy to.
     target_path: String,
+    /// Token to read with, in place of the portal's own account at the forge.
+    token: Option<String>,
 }
 
 #[async_trait::async_trait]
@@ -38,7 +40,7 @@ steps:
 
     async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         cx.workspace.resolve(&input.target_path)?;
-        let content = read_one(cx, &input.url).await?;
+        let content = read_one(cx, &input.url, input.token.as_deref()).await?;
         on_files(cx, move |cx| {
             write(cx, &input.target_path, &content)?;
             cx.log(format!("Copied {}", input.target_path));

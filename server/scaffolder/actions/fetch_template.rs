@@ -15,6 +15,11 @@ pub struct Input {
     url: String,
     /// Folder in the workspace to render to.
     target_path: Option<String>,
+    /// Token to read with, in place of the portal's own account at the forge.
+    token: Option<String>,
+    /// Accepted for older templates; it does nothing, as in Backstage. What counts is `copyWithoutTemplating`.
+    #[serde(default)]
+    copy_without_render: Vec<String>,
     #[serde(flatten)]
     rendering: Rendering,
 }
@@ -42,9 +47,12 @@ steps:
 
     async fn run(&self, cx: &Context, input: Input) -> Result<NoOutput, ActionError> {
         let target = input.target_path.unwrap_or_default();
-        let plan = Plan::new(&target, &input.rendering)?;
+        let plan = Plan::new(cx, &target, &input.rendering)?;
         cx.workspace.resolve(&target)?;
-        let files = read_folder(cx, &input.url).await?;
+        if !input.copy_without_render.is_empty() {
+            cx.log("copyWithoutRender does nothing; use copyWithoutTemplating");
+        }
+        let files = read_folder(cx, &input.url, input.token.as_deref()).await?;
         render(cx, plan, files).await?;
         Ok(NoOutput {})
     }

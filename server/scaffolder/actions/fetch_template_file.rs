@@ -16,6 +16,8 @@ pub struct Input {
     url: String,
     /// File in the workspace to render to.
     target_path: String,
+    /// Token to read with, in place of the portal's own account at the forge.
+    token: Option<String>,
     #[serde(flatten)]
     rendering: Rendering,
 }
@@ -45,11 +47,11 @@ steps:
         if keeps(cx, &input.target_path, input.rendering.replace)? {
             return Ok(NoOutput {});
         }
-        let content = read_one(cx, &input.url).await?;
+        let content = read_one(cx, &input.url, input.token.as_deref()).await?;
         let text = String::from_utf8(content.to_vec())
             .map_err(|_| ActionError::Input(format!("{} is no text in UTF-8 and cannot be rendered", input.url)))?;
         on_files(cx, move |cx| {
-            let rendered = input.rendering.render(&input.url, &text)?;
+            let rendered = input.rendering.render(cx, &input.url, &text)?;
             write(cx, &input.target_path, rendered.as_bytes())?;
             cx.log(format!("Rendered {}", input.target_path));
             Ok(NoOutput {})

@@ -29,18 +29,28 @@ mod files;
 mod fs_delete;
 mod fs_readdir;
 mod fs_rename;
+mod git;
 mod gitea;
+mod github;
+#[cfg(test)]
+mod hostile;
+mod proposing;
+mod publishing;
+mod remove;
 mod roadie;
 mod skeleton;
+mod target;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod wait;
 mod workspace_template;
 mod workspace_template_file;
 
 use alias::Alias;
 pub use context::{Context, Intent};
-pub use error::ActionError;
+pub use error::{ActionError, Pause};
+pub use remove::{Item, removing};
 
 use crate::language::Text;
 use crate::scaffolder::Outside;
@@ -213,7 +223,13 @@ pub fn shipped() -> Registry {
         Arc::new(gitea::SetSecret),
         Arc::new(gitea::SetVariable),
         Arc::new(gitea::UpdateRepository),
+        Arc::new(github::CreateRepository),
+        Arc::new(github::PublishGithub),
+        Arc::new(github::PublishPullRequest),
+        Arc::new(github::PushRepository),
         Arc::new(roadie::AppendFile),
+        Arc::new(roadie::CreateResources),
+        Arc::new(roadie::HttpRequest),
         Arc::new(roadie::Jsonata),
         Arc::new(roadie::JsonataJson),
         Arc::new(roadie::JsonataYaml),
@@ -226,6 +242,9 @@ pub fn shipped() -> Registry {
         Arc::new(roadie::Sleep),
         Arc::new(roadie::WriteFile),
         Arc::new(roadie::Zip),
+        Arc::new(wait::WaitForApplication),
+        Arc::new(wait::WaitForApproval),
+        Arc::new(wait::WaitForPullRequest),
         Arc::new(workspace_template::WorkspaceTemplate),
         Arc::new(workspace_template_file::WorkspaceTemplateFile),
     ];

@@ -49,8 +49,10 @@ impl Rendering {
         json!({root: self.values})
     }
 
-    fn options(&self) -> FileOptions {
+    fn options(&self, cx: &Context) -> FileOptions {
         FileOptions {
+            defined: cx.strict,
+            integrations: cx.settings.integrations.clone(),
             trim_blocks: self.trim_blocks,
             lstrip_blocks: self.lstrip_blocks,
             cookiecutter: self.cookiecutter_compat,
@@ -59,8 +61,8 @@ impl Rendering {
     }
 
     /// Renders one file, whatever it is called.
-    pub fn render(&self, file: &str, text: &str) -> Result<String, ActionError> {
-        render_template(text, &self.context(), &self.options()).map_err(|error| ActionError::Template {
+    pub fn render(&self, cx: &Context, file: &str, text: &str) -> Result<String, ActionError> {
+        render_template(text, &self.context(), &self.options(cx)).map_err(|error| ActionError::Template {
             file: file.to_owned(),
             error,
         })
@@ -79,7 +81,7 @@ pub struct Plan {
 
 impl Plan {
     /// For a skeleton that goes into the folder `target` of the workspace.
-    pub fn new(target: &str, input: &Rendering) -> Result<Self, ActionError> {
+    pub fn new(cx: &Context, target: &str, input: &Rendering) -> Result<Self, ActionError> {
         let extension = match &input.template_file_extension {
             None | Some(Value::Bool(false) | Value::Null) => None,
             Some(Value::Bool(true)) => Some(".njk".to_owned()),
@@ -111,7 +113,7 @@ impl Plan {
         Ok(Self {
             target: target.to_owned(),
             context: input.context(),
-            options: input.options(),
+            options: input.options(cx),
             raw: raw
                 .build()
                 .map_err(|error| ActionError::Input(format!("copyWithoutTemplating: {error}")))?,
@@ -211,7 +213,12 @@ mod tests {
     use super::*;
 
     fn plan(input: Value) -> Plan {
-        Plan::new("", &serde_json::from_value(input).unwrap()).unwrap()
+        Plan::new(
+            &crate::scaffolder::actions::testing::bench(&[]),
+            "",
+            &serde_json::from_value(input).unwrap(),
+        )
+        .unwrap()
     }
 
     fn file(path: &str, content: &[u8]) -> TreeFile {
@@ -223,8 +230,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn names_and_contents_are_rendered() {
+    #[tokio::test]
+    async fn names_and_contents_are_rendered() {
         let plan = plan(json!({"values": {"name": "demo", "empty": ""}, "copyWithoutTemplating": ["raw/*", "*.png"]}));
         for (path, content, expected) in [
             (
@@ -250,8 +257,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn with_an_extension_only_such_files_are_rendered() {
+    #[tokio::test]
+    async fn with_an_extension_only_such_files_are_rendered() {
         let plan = plan(json!({"values": {"name": "demo"}, "templateFileExtension": true}));
         let one = file("a.yaml.njk", b"${{ values.name }}");
         assert_eq!(plan.path(&one).unwrap().as_deref(), Some("a.yaml"));
@@ -260,8 +267,8 @@ mod tests {
         assert_eq!(plan.content(&other).unwrap(), b"${{ values.name }}");
     }
 
-    #[test]
-    fn binary_files_are_copied() {
+    #[tokio::test]
+    async fn binary_files_are_copied() {
         let plan = plan(json!({"values": {"name": "demo"}}));
         for content in [
             &b"\x89PNG\r\n\x1a\n\0${{ values.name }}"[..],

@@ -12,12 +12,12 @@ use crate::scm::{Located, TreeFile};
 /// Content of a whole repository that is read for one of its folders, in bytes.
 const TREE_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The files below the folder that `url` names, with paths relative to it.
-pub async fn read_folder(cx: &Context, url: &str) -> Result<Vec<TreeFile>, ActionError> {
+/// The files below the folder that `url` names, with paths relative to it; `token` is a template's own.
+pub async fn read_folder(cx: &Context, url: &str, token: Option<&str>) -> Result<Vec<TreeFile>, ActionError> {
     let files = match came_along(cx, url)? {
         Some((path, files)) => below(&path, files.to_vec()),
         None => {
-            let located = cx.locate(url)?;
+            let located = located(cx, url, token)?;
             let commit = pin(cx, &located).await?;
             let repository = &located.source.repository;
             let tree = located.forge.read_tree(repository, &commit, TREE_LIMIT).await?;
@@ -35,15 +35,15 @@ pub async fn read_folder(cx: &Context, url: &str) -> Result<Vec<TreeFile>, Actio
     Ok(files)
 }
 
-/// The content of the one file that `url` names.
-pub async fn read_one(cx: &Context, url: &str) -> Result<Bytes, ActionError> {
+/// The content of the one file that `url` names; `token` is a template's own.
+pub async fn read_one(cx: &Context, url: &str, token: Option<&str>) -> Result<Bytes, ActionError> {
     if let Some((path, files)) = came_along(cx, url)? {
         let found = files.iter().find(|file| file.path == path && file.link.is_none());
         return found
             .map(|file| file.content.clone())
             .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" names no file")));
     }
-    let mut located = cx.locate(url)?;
+    let mut located = located(cx, url, token)?;
     located.source.reference = Some(pin(cx, &located).await?);
     Ok(located.forge.read_file(&located.source, cx.settings.file_limit).await?)
 }
@@ -57,6 +57,15 @@ fn came_along<'a>(cx: &'a Context, url: &str) -> Result<Option<(String, &'a [Tre
     let path = join("", url)
         .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" leaves the folder of the template")))?;
     Ok(Some((path, files)))
+}
+
+fn located(cx: &Context, url: &str, token: Option<&str>) -> Result<Located, ActionError> {
+    let mut located = cx.locate(url)?;
+    if let Some(token) = token.filter(|token| !token.is_empty()) {
+        cx.hide(token);
+        located.forge = located.forge.with_token(token)?;
+    }
+    Ok(located)
 }
 
 /// The commit to read at; the log tells it.

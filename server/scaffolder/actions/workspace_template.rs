@@ -58,7 +58,7 @@ steps:
                 input.source_path
             )));
         }
-        let plan = Plan::new(&input.target_path, &input.rendering)?;
+        let plan = Plan::new(cx, &input.target_path, &input.rendering)?;
         let files = on_files(cx, move |cx| collect(cx, &input.source_path)).await?;
         render(cx, plan, files).await?;
         Ok(NoOutput {})

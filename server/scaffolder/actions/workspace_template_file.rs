@@ -47,7 +47,7 @@ steps:
         }
         on_files(cx, move |cx| {
             let text = read_text(cx, &input.source_path)?;
-            let rendered = input.rendering.render(&input.source_path, &text)?;
+            let rendered = input.rendering.render(cx, &input.source_path, &text)?;
             write(cx, &input.target_path, rendered.as_bytes())?;
             cx.log(format!("Rendered {}", input.target_path));
             Ok(NoOutput {})

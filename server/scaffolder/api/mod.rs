@@ -14,8 +14,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+mod approvals;
 mod dry_run;
 mod extensions;
+mod removal;
 
 use crate::language::text;
 use crate::scaffolder::Scaffolder;
@@ -42,6 +44,12 @@ pub fn routes() -> Router<Scaffolder> {
         .route("/api/scaffolder/v2/tasks/{id}/retry", post(retry))
         .route("/api/scaffolder/v2/tasks/{id}/eventstream", get(event_stream))
         .route("/api/scaffolder/v2/tasks/{id}/events", get(events))
+        .route(
+            "/api/scaffolder/v2/tasks/{id}/removal",
+            get(removal::plan).post(removal::start),
+        )
+        .route("/api/scaffolder/v2/approvals", get(approvals::list))
+        .route("/api/scaffolder/v2/approvals/{id}", post(approvals::decide))
         .route("/api/scaffolder/v2/dry-run", post(dry_run::dry_run))
         .route(
             "/api/scaffolder/v2/templating-extensions",
@@ -58,6 +66,16 @@ impl From<TaskError> for Error {
         match error {
             TaskError::NotFound(id) => Self::NotFound(text!("Task with id '{id}' does not exist", id = id.to_string())),
             TaskError::Forbidden => Self::Forbidden(text!("This task belongs to somebody else.")),
+            TaskError::NoApproval(id) => Self::NotFound(text!(
+                "There is no approval {id}. Its task may have been removed.",
+                id = id.to_string()
+            )),
+            TaskError::NotAsked => Self::Forbidden(text!("Others are asked to decide this.")),
+            TaskError::OwnTask => Self::Forbidden(text!("The task is your own: somebody else has to decide.")),
+            TaskError::Decided => Self::Conflict(text!("It is decided already, or nobody waits for it any more.")),
+            TaskError::NothingToRemove => {
+                Self::invalid("fates", text!("Everything would be kept. Choose what to remove."))
+            }
             TaskError::Conflict(..) => Self::Conflict(error.to_string().into()),
             TaskError::Database(error) => error.into(),
         }
@@ -223,6 +241,8 @@ async fn list(
         created_by,
         status,
         order: order(&values(query, "order"))?,
+        template: None,
+        text: None,
         limit: number(query, "limit")?.unwrap_or(i64::MAX),
         offset: number(query, "offset")?.unwrap_or(0),
     };

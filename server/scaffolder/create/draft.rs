@@ -6,7 +6,7 @@ use super::gallery::path;
 use crate::catalog::{Entity, EntityRef};
 use crate::language::{Text, text};
 use crate::scaffolder::Scaffolder;
-use crate::scaffolder::forms::{Control, Page, Pairs, Parsed, parse_form, validate_page};
+use crate::scaffolder::forms::{Control, Page, Pairs, Parsed, parse_form, to_pairs, validate_page};
 use crate::scaffolder::template::Template;
 use crate::web::{Error, FieldError};
 
@@ -47,6 +47,37 @@ impl Draft {
             pairs,
             parsed,
         })
+    }
+
+    /// Fills the form in.
+    pub fn fill(&mut self, values: &Value) {
+        self.pairs = to_pairs(values, &self.template.parameters);
+        self.parsed = parse_form(&self.pairs, &self.template.parameters);
+    }
+
+    /// Takes back what was typed as a password; gives the first page that asks for one of those.
+    pub fn forget_masked(&mut self) -> Option<usize> {
+        let masked = |at: &usize| -> Vec<String> {
+            let fields = self.page(*at).into_iter();
+            fields
+                .flat_map(|page| {
+                    let masked = page
+                        .fields()
+                        .filter(|field| field.is_masked())
+                        .map(|field| field.path.clone());
+                    masked.collect::<Vec<_>>()
+                })
+                .filter(|path| self.pairs.iter().any(|(name, _)| name == path))
+                .collect()
+        };
+        let pages: Vec<(usize, Vec<String>)> = (0..self.template.parameters.len())
+            .map(|at| (at, masked(&at)))
+            .filter(|(_, masked)| !masked.is_empty())
+            .collect();
+        self.pairs
+            .retain(|(name, _)| !pages.iter().any(|(_, masked)| masked.contains(name)));
+        self.parsed = parse_form(&self.pairs, &self.template.parameters);
+        pages.first().map(|(at, _)| *at)
     }
 
     pub fn values(&self) -> &Value {

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::ids::new_id;
 use crate::language::{Text, filters, text};
 use crate::scaffolder::Scaffolder;
-use crate::scaffolder::forms::{Control, Page, Pairs, parse_form, to_pairs};
+use crate::scaffolder::forms::{Control, Page, Pairs};
 use crate::scaffolder::operations::StartError;
 use crate::scaffolder::precheck::Problem;
 use crate::web::{Error, FieldError, Form, Query, RestoredForm, Shell, SignedIn, page};
@@ -47,7 +47,8 @@ struct FieldErrorFragment {
 
 type Place = Path<(String, String)>;
 
-/// The first page; filled in by `?formData=<JSON>`, or with what was typed before the session ended.
+/// The first page; filled in by `?formData=<JSON>`, or with what was typed before the session ended. With `?task=<id>`
+/// the answers are those of a task: passwords are asked anew, and where nothing is wrong they come up for review.
 pub async fn show(
     State(scaffolder): State<Scaffolder>,
     shell: Shell,
@@ -72,13 +73,40 @@ pub async fn show(
                 ),
             )
         })?;
-        draft.pairs = to_pairs(&values, &draft.template.parameters);
-        draft.parsed = parse_form(&draft.pairs, &draft.template.parameters);
+        draft.fill(&values);
+    }
+    if let Some(id) = query.get("task") {
+        let id = id
+            .parse()
+            .map_err(|_| Error::NotFound(text!("There is no such task. It may have been removed.")))?;
+        let task = scaffolder.get_task(&caller, id).await?;
+        draft.fill(&task.spec.parameters);
+        if let Some(at) = draft.forget_masked() {
+            return show_page(&scaffolder, shell, &caller, &draft, at, &[], StatusCode::OK).await;
+        }
+        return again(&scaffolder, shell, &caller, &draft).await;
     }
     if draft.template.parameters.is_empty() {
         return show_review(&scaffolder, shell, &draft, prechecked(&scaffolder, &draft).await);
     }
     show_page(&scaffolder, shell, &caller, &draft, 0, &[], StatusCode::OK).await
+}
+
+/// The answers of a task once more: the review, or the first page with something that has become wrong since.
+async fn again(scaffolder: &Scaffolder, shell: Shell, caller: &Caller, draft: &Draft) -> Result<Response, Error> {
+    let status = StatusCode::OK;
+    if let Some((at, problems)) = draft.first_problems() {
+        return show_page(scaffolder, shell, caller, draft, at, &problems, status).await;
+    }
+    let found = scaffolder.precheck(&draft.entity, draft.values()).await;
+    let problems = field_errors(found.problems);
+    match problems.iter().find_map(|problem| draft.page_of(&problem.field)) {
+        Some(at) => show_page(scaffolder, shell, caller, draft, at, &problems, status).await,
+        None => {
+            let unchecked = found.unchecked;
+            show_review(scaffolder, shell, draft, Checked { problems, unchecked })
+        }
+    }
 }
 
 /// One page is sent: the next one, the review, or the same with what is wrong.

@@ -183,7 +183,7 @@ pub(super) fn owner(entity: &Entity) -> String {
 }
 
 /// Address of a template's form.
-pub(super) fn path(entity_ref: &EntityRef) -> String {
+pub(in crate::scaffolder) fn path(entity_ref: &EntityRef) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     let part = |text| {
         utf8_percent_encode(text, NON_ALPHANUMERIC)

@@ -11,6 +11,8 @@ mod review;
 mod tests;
 mod view;
 
+pub(in crate::scaffolder) use gallery::path as form_path;
+
 use axum::Router;
 use axum::routing::get;
 

@@ -5,12 +5,13 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use scraper::{Html, Selector};
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::catalog::tests::{catalog, forge::MemoryForge};
 use crate::clock::Clock;
 use crate::scaffolder::testing::outside;
-use crate::scaffolder::{Scaffolder, Settings, actions, router};
+use crate::scaffolder::{Scaffolder, Settings, actions, engine, queries, router};
 use crate::web::testing::{frame, user};
 
 const TEMPLATE: &str = r#"
@@ -132,9 +133,14 @@ fn selector(css: &str) -> Selector {
 }
 
 async fn browser(db: &PgPool) -> (Browser, Scaffolder) {
+    browser_of(db, TEMPLATE).await
+}
+
+/// A browser on a portal with these templates.
+async fn browser_of(db: &PgPool, templates: &str) -> (Browser, Scaffolder) {
     let clock = Clock::system();
     let forge = MemoryForge::default();
-    forge.write("platform/paths", "template.yaml", TEMPLATE);
+    forge.write("platform/paths", "template.yaml", templates);
     let catalog = catalog(db, &forge);
     catalog
         .register(
@@ -208,6 +214,88 @@ async fn a_form_leads_to_one_task_however_often_it_is_sent(db: PgPool) {
     assert_eq!(
         tasks[0]["parameters"],
         serde_json::json!({"name": "demo", "replicas": 2, "token": "hush", "public": true, "config": {"region": "eu"}})
+    );
+}
+
+#[sqlx::test]
+async fn a_task_is_run_again_with_its_answers_and_its_secrets_are_asked_anew(db: PgPool) {
+    let (browser, _) = browser(&db).await;
+    let answers: Vec<(String, String)> = [("name", "demo"), ("token", "hush"), ("config.region", "eu")]
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let started = browser.post("/create/templates/default/service/create", &answers).await;
+    let id = started.location.trim_start_matches("/create/tasks/").to_owned();
+    let form = format!("/create/templates/default/service?task={id}");
+    let page = browser.get(&form).await;
+    assert_eq!(
+        page.texts("form h2"),
+        ["Basics"],
+        "the password is asked anew: {}",
+        page.text
+    );
+    assert!(
+        page.text.contains("value=\"demo\"") && !page.text.contains("hush"),
+        "{}",
+        page.text
+    );
+    sqlx::query("update scaffolder_task set spec = (spec::jsonb #- '{parameters,token}')::json")
+        .execute(&db)
+        .await
+        .unwrap();
+    let review = browser.get(&form).await;
+    assert_eq!(review.texts("main dd")[..2], ["demo", "2"], "{}", review.text);
+    // Somebody else's answers are not shown.
+    sqlx::query("update scaffolder_task set created_by = 'user:default/other'")
+        .execute(&db)
+        .await
+        .unwrap();
+    assert_eq!(browser.get(&form).await.status, StatusCode::FORBIDDEN);
+}
+
+#[sqlx::test]
+async fn a_retry_asks_for_the_secrets_anew(db: PgPool) {
+    let template = r#"
+apiVersion: scaffolder.backstage.io/v1beta3
+kind: Template
+metadata: {name: secretive}
+spec:
+  owner: guests
+  type: service
+  parameters: {properties: {pass: {type: string, title: Pass word, "ui:field": Secret}}}
+  steps:
+    - {id: log, action: "debug:log", input: {message: "it is ${{ secrets.pass }}"}}
+    - {id: fail, action: "fs:rename", input: {files: [{from: a, to: b}]}}
+"#;
+    let (browser, scaffolder) = browser_of(&db, template).await;
+    let work = async || {
+        let owner = crate::ids::new_id(scaffolder.clock());
+        let claimed = queries::claim(&db, owner, 60.0, &[]).await.unwrap().expect("a task");
+        engine::run_claimed(scaffolder.clone(), claimed, CancellationToken::new()).await;
+    };
+    let pass = [("pass".to_owned(), "hush-hush".to_owned())];
+    let started = browser.post("/create/templates/default/secretive/create", &pass).await;
+    assert_eq!(started.status, StatusCode::SEE_OTHER, "{}", started.text);
+    work().await;
+    let retry = format!("{}/retry", started.location);
+    let page = browser.get(&started.location).await;
+    assert!(
+        page.text.contains(&format!("href=\"{retry}\"")) && page.text.contains("it is ***"),
+        "{}",
+        page.text
+    );
+    let page = browser.get(&retry).await;
+    assert_eq!(page.texts("main form label"), ["Pass word"]);
+    let refused = browser.post(&retry, &[]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (action, pairs) = refused.form(&[("pass", "hush-again")]);
+    assert_eq!(browser.post(&action, &pairs).await.location, started.location);
+    work().await;
+    let page = browser.get(&started.location).await;
+    assert!(
+        page.text.contains("it is ***") && !page.text.contains("hush"),
+        "{}",
+        page.text
     );
 }
 

@@ -14,7 +14,7 @@ use super::redaction::Redactor;
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus};
-use crate::scaffolder::queries::{self, NewEvent, Write, WriteError};
+use crate::scaffolder::queries::{self, Decision, NewEvent, StepWrite, Write, WriteError};
 
 /// Log lines wait this long at most for company.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ pub struct Journal {
     writing: tokio::sync::Mutex<()>,
     /// Cancelled as soon as the task is known to be somebody else's.
     pub lost: CancellationToken,
-    /// The end is being written: that the lease is gone is our own doing then, or the write tells.
+    /// The end, or a pause, is being written: that the lease is gone is our own doing then, or the write tells.
     ending: AtomicBool,
 }
 
@@ -132,7 +132,8 @@ impl Journal {
     /// database is away; errors are final.
     pub async fn write(&self, mut write: Write) -> Result<(), WriteError> {
         let _turn = self.writing.lock().await;
-        self.ending.fetch_or(write.end.is_some(), Ordering::SeqCst);
+        let gives_up = write.end.is_some() || matches!(write.step, Some(StepWrite::Pause(_)));
+        self.ending.fetch_or(gives_up, Ordering::SeqCst);
         let waiting = std::mem::take(&mut *self.waiting());
         let lines = waiting.lines.len();
         let mut events = waiting.lines;
@@ -214,6 +215,14 @@ impl Journal {
     pub async fn find_intent(&self, step_id: &str, key: &str) -> Result<Option<Value>, sqlx::Error> {
         match &self.store {
             Store::Task { db, task_id, .. } => repeated(|| queries::find_intent(db, *task_id, step_id, key)).await,
+            Store::Memory(_) => Ok(None),
+        }
+    }
+
+    /// What was decided on a step's question, once it is.
+    pub async fn find_decision(&self, step_key: &str) -> Result<Option<Decision>, sqlx::Error> {
+        match &self.store {
+            Store::Task { db, task_id, .. } => repeated(|| queries::find_decision(db, *task_id, step_key)).await,
             Store::Memory(_) => Ok(None),
         }
     }

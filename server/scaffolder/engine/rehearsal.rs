@@ -10,7 +10,7 @@ use super::run::{Run, open_workspace};
 use super::{Journal, Redactor, Workspace, WorkspaceError};
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
-use crate::scaffolder::model::{StepRecord, StepStatus, TaskSpec};
+use crate::scaffolder::model::{StepRecord, TaskSpec};
 use crate::scaffolder::queries::{Claimed, NewEvent, WriteError};
 use crate::scm::TreeFile;
 
@@ -66,6 +66,7 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         spec: rehearsal.spec,
         created_by: rehearsal.actor,
         created_at: clock.now(),
+        undoes: None,
         has_secrets: false,
         secrets: None,
         workspace: None,
@@ -82,8 +83,10 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         outputs: Map::new(),
         failure: None,
         rehearsal: Some(Arc::new(rehearsal.files)),
+        inputs: Vec::new(),
     };
     for record in &records {
+        // Nothing is waited for in a dry run.
         run.step(record).await?;
     }
     if let Some(failure) = &run.failure {
@@ -105,18 +108,7 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
 fn records(spec: &TaskSpec) -> Vec<StepRecord> {
     (0i32..)
         .zip(&spec.steps)
-        .map(|(position, step)| StepRecord {
-            position,
-            id: step.id.clone(),
-            name: step.name.clone(),
-            action: step.action.clone(),
-            status: StepStatus::Waiting,
-            output: None,
-            iterations: Vec::new(),
-            reason: None,
-            started_at: None,
-            finished_at: None,
-        })
+        .map(|(position, step)| StepRecord::new(position, step))
         .collect()
 }
 

@@ -22,8 +22,8 @@ pub fn expressions(text: &str) -> impl Iterator<Item = &str> {
 pub struct Rules<'a> {
     /// An earlier step has failed: what `failure()` answers.
     pub failed: bool,
-    /// An expression that fails is an error, as the template's annotation `portico/expressions: strict` says.
-    /// Otherwise its text stays, and the log tells.
+    /// An expression that fails, and a name that is not defined, is an error, as the template's annotation
+    /// `portico/expressions: strict` says. Otherwise its text stays, and the log tells.
     pub strict: bool,
     /// Host and kind of each configured integration.
     pub integrations: &'a [(String, String)],
@@ -57,6 +57,7 @@ pub fn render_and_warn(
         let mut options = Options::default();
         options.failed = Some(rules.failed);
         options.strict = rules.strict;
+        options.defined = rules.strict;
         options.integrations = rules.integrations.to_vec();
         options
     };

@@ -28,8 +28,18 @@ pub(super) struct Run {
     pub outputs: Map<String, Value>,
     /// Why the task fails, once a step has failed.
     pub failure: Option<Failure>,
+    /// What the running step's action was given so far, redacted.
+    pub inputs: Vec<Value>,
     /// Set in a dry run: the files beside the template. Nothing is changed or stored then.
     pub rehearsal: Option<Arc<Vec<TreeFile>>>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Ended,
+    /// Nobody has the task now; it is taken up again when its time has come.
+    Paused,
 }
 
 #[derive(Debug, Clone)]
@@ -56,10 +66,12 @@ pub async fn run_task(scaffolder: Scaffolder, claimed: Claimed, stop: Cancellati
     let run = telemetry::metered(go(scaffolder.clone(), claimed, journal.clone(), secrets));
     tokio::select! {
         (result, spent) = run => match result {
-            Ok(()) => {
+            Ok(Progress::Ended) => {
                 let (milliseconds, own) = spent.milliseconds();
+                scaffolder.vault().forget(id);
                 tracing::info!(task = %id, milliseconds, own, "task ended");
             }
+            Ok(Progress::Paused) => tracing::debug!(task = %id, "the task waits"),
             Err(WriteError::LeaseLost) => tracing::info!(task = %id, "the task is not ours any more"),
             Err(error) => {
                 // The database refuses what we write: without an end the task would be tried for ever.
@@ -125,16 +137,20 @@ async fn keep_lease(
 
 async fn go(
     scaffolder: Scaffolder,
-    claimed: Claimed,
+    mut claimed: Claimed,
     journal: Arc<Journal>,
     secrets: Result<Value, String>,
-) -> Result<(), WriteError> {
-    let secrets = match secrets {
-        Ok(secrets) => secrets,
+) -> Result<Progress, WriteError> {
+    let stored = claimed.workspace.take();
+    let kept = secrets.and_then(|secrets| Ok((secrets, scaffolder.vault().open_files(claimed.id, stored)?)));
+    let secrets = match kept {
+        Ok((secrets, files)) => {
+            claimed.workspace = files;
+            secrets
+        }
         Err(message) => {
-            return journal
-                .write(end_failed(&journal, &Failure { name: "Error", message }))
-                .await;
+            let failure = Failure { name: "Error", message };
+            return fail(&journal, &failure).await;
         }
     };
     let workspace = match open_workspace(&scaffolder, &claimed).await {
@@ -144,7 +160,7 @@ async fn go(
                 name: "Error",
                 message: error.to_string(),
             };
-            return journal.write(end_failed(&journal, &failure)).await;
+            return fail(&journal, &failure).await;
         }
     };
     let stored = match claimed.workspace {
@@ -161,12 +177,21 @@ async fn go(
         stored,
         outputs: Map::new(),
         failure: None,
+        inputs: Vec::new(),
         rehearsal: None,
     };
     for record in &records {
-        run.step(record).await?;
+        if run.step(record).await? == Progress::Paused {
+            return Ok(Progress::Paused);
+        }
     }
-    run.end().await
+    run.end().await?;
+    Ok(Progress::Ended)
+}
+
+async fn fail(journal: &Journal, failure: &Failure) -> Result<Progress, WriteError> {
+    journal.write(end_failed(journal, failure)).await?;
+    Ok(Progress::Ended)
 }
 
 pub(super) async fn open_workspace(scaffolder: &Scaffolder, claimed: &Claimed) -> Result<Workspace, WorkspaceError> {
@@ -185,21 +210,21 @@ impl Run {
     }
 
     /// One step: skipped where it is finished already.
-    pub async fn step(&mut self, record: &StepRecord) -> Result<(), WriteError> {
+    pub async fn step(&mut self, record: &StepRecord) -> Result<Progress, WriteError> {
         match record.status {
             StepStatus::Completed => {
                 let output = record.output.clone().unwrap_or_else(|| json!({}));
                 self.outputs.insert(record.id.clone(), json!({"output": output}));
-                Ok(())
+                Ok(Progress::Ended)
             }
-            StepStatus::Skipped => Ok(()),
+            StepStatus::Skipped => Ok(Progress::Ended),
             StepStatus::Failed | StepStatus::Cancelled => {
                 let message = record
                     .reason
                     .clone()
                     .unwrap_or_else(|| format!("Step {} failed", record.id));
                 self.failure.get_or_insert(Failure { name: "Error", message });
-                Ok(())
+                Ok(Progress::Ended)
             }
             StepStatus::Waiting | StepStatus::Processing => {
                 let (result, spent) = telemetry::metered(step::run_step(self, record)).await;
@@ -248,7 +273,7 @@ impl Run {
             match self.pack().await {
                 Ok(Some((now, archive))) => {
                     fingerprint = Some(now);
-                    write.workspace = Some(archive);
+                    write.workspace = self.scaffolder.vault().keep_files(self.claimed.id, archive);
                 }
                 Ok(None) => {}
                 Err(error) => return self.fail_instead(write, &error).await,

@@ -1,46 +1,35 @@
-//! One step: its `if`, its `each`, its input, its action, its checkpoint.
+//! One step from its beginning to its checkpoint: done, failed, skipped, or standing still for something.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
 use super::Journal;
-use super::redaction::stand_ins;
-use super::rehearsal;
+use super::control::Control;
+use super::perform::{Outcome, perform, secret_context};
 use super::rendering::{self, Rules};
-use super::run::{Failure, Run, is_final};
-use crate::scaffolder::actions::{ActionError, Context};
+use super::run::{Failure, Progress, Run, is_final};
+use crate::ids::new_id;
+use crate::language::duration;
+use crate::scaffolder::actions::{ActionError, Pause as Wanted};
 use crate::scaffolder::expressions::ExpressionError;
-use crate::scaffolder::model::{Step, StepRecord, StepStatus};
-use crate::scaffolder::queries::{StepWrite, Write, WriteError};
+use crate::scaffolder::model::{Standstill, Step, StepRecord, StepStatus, Waiting};
+use crate::scaffolder::queries::{NewApproval, Pause, StepWrite, Write, WriteError};
 
-/// Between two tries of a step that needs the database while it is away.
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Time for a last look at what a step waits for, when its timeout is over.
+const LAST_LOOK: Duration = Duration::from_secs(30);
+/// Until another look at a system that is away.
+const LOOK_LATER: Duration = Duration::from_secs(20);
 
-/// How an iteration, or a step without `each`, went.
-enum Outcome {
-    /// Its `if` says no.
-    Unwanted,
-    Done {
-        output: Value,
-        digest: String,
-    },
-    /// In a dry run: its action would change something elsewhere. The output is an example.
-    Rehearsed {
-        output: Value,
-    },
-}
-
-pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), WriteError> {
+pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<Progress, WriteError> {
     let position = record.position;
     let Some(step) = usize::try_from(position)
         .ok()
         .and_then(|index| run.spec().steps.get(index))
         .cloned()
     else {
-        return Ok(());
+        return Ok(Progress::Ended);
     };
     let settings = run.scaffolder.settings().clone();
     let rules = Rules::new(run.spec(), run.failure.is_some(), &settings.integrations);
@@ -55,22 +44,24 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
             return skip(run, &step, position, &message).await;
         }
     }
-    let now = run.scaffolder.clock().now();
-    let begin = Write {
-        events: vec![run.journal.event(
-            Some(&step.id),
-            Some(StepStatus::Processing),
-            &format!("Beginning step {}", step.name),
-        )],
-        step: Some(StepWrite::Begin { position, at: now }),
-        ..Write::default()
+    let control = Control::read(&step, &secret_context(run, None), rules);
+    let begun = begin(run, &step, record, control.as_ref().ok()).await?;
+    run.inputs.clone_from(&record.inputs);
+    let result = match &control {
+        Err(error) => Err(ActionError::Input(error.clone())),
+        Ok(control) => in_time(run, &step, record, rules, control, begun).await,
     };
-    run.journal.write(begin).await?;
-    let result = match &step.each {
-        None => run_once(run, &step, None, rules).await,
-        Some(each) => run_each(run, &step, each, record, rules).await,
-    };
+    let control = control.unwrap_or_default();
     let now = run.scaffolder.clock().now();
+    let result = match result {
+        Err(ActionError::Pause(wanted)) if run.rehearsal.is_none() => {
+            match stand_still(run, &step, record, &control, begun, *wanted) {
+                Ok(pause) => return pause_with(run, record, pause).await,
+                Err(error) => Err(error),
+            }
+        }
+        result => result,
+    };
     let write = match result {
         Ok(Outcome::Unwanted) => {
             let message = format!("Skipping step {} because its if condition was false", step.id);
@@ -92,6 +83,7 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
                 step: Some(StepWrite::End {
                     position,
                     status: StepStatus::Completed,
+                    inputs: Some(json!(run.inputs)),
                     input_digest: Some(digest),
                     output: Some(output),
                     reason: None,
@@ -102,15 +94,222 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<(), W
         }
         Err(ActionError::Write(error)) if is_final(&error) => return Err(error),
         Err(error) => {
-            let message = run.journal.clean(&error.to_string());
+            if let Some(pause) = look_later(record, now).filter(|_| error.is_temporary()) {
+                run.journal.log(Some(&step.id), &format!("Nobody knows now: {error}"));
+                return pause_with(run, record, pause).await;
+            }
+            if let Some(pause) = again(run, &step, record, &control, &error) {
+                return pause_with(run, record, pause).await;
+            }
+            let mut message = run.journal.clean(&error.to_string());
+            if record.tries > 0 {
+                message = format!("{message} (after {} tries)", record.tries + 1);
+            }
             run.failure.get_or_insert(Failure {
                 name: error.name(),
                 message: message.clone(),
             });
-            failed(&run.journal, &step.id, position, Some(error.name()), &message, now)
+            let mut write = failed(&run.journal, &step.id, position, Some(error.name()), &message, now);
+            if let Some(StepWrite::End { inputs, .. }) = &mut write.step {
+                *inputs = Some(json!(run.inputs));
+            }
+            write
         }
     };
-    run.end_step(write).await
+    run.end_step(write).await?;
+    Ok(Progress::Ended)
+}
+
+/// Tells that the step begins; gives the time from which its timeout counts. A step that only looks again at what it
+/// waits for has begun before.
+async fn begin(
+    run: &Run,
+    step: &Step,
+    record: &StepRecord,
+    control: Option<&Control>,
+) -> Result<DateTime<Utc>, WriteError> {
+    let now = run.scaffolder.clock().now();
+    if let (true, Some(tried_at)) = (record.is_looking(), record.tried_at) {
+        return Ok(tried_at);
+    }
+    let mut message = format!("Beginning step {}", step.name);
+    if record.tries > 0 {
+        let next = record.tries + 1;
+        let of = match &record.standstill {
+            Some(Standstill {
+                waiting: Waiting::Retry { of, .. },
+                ..
+            }) => *of,
+            _ => control
+                .and_then(|control| control.retry)
+                .map_or(next, |retry| retry.limit + 1),
+        };
+        message = format!("{message}, try {next} of {of}");
+    }
+    let begin = Write {
+        events: vec![
+            run.journal
+                .event(Some(&step.id), Some(StepStatus::Processing), &message),
+        ],
+        step: Some(StepWrite::Begin {
+            position: record.position,
+            at: now,
+        }),
+        ..Write::default()
+    };
+    run.journal.write(begin).await?;
+    Ok(now)
+}
+
+/// Runs the action within the step's timeout, counted from `begun`.
+async fn in_time(
+    run: &mut Run,
+    step: &Step,
+    record: &StepRecord,
+    rules: Rules<'_>,
+    control: &Control,
+    begun: DateTime<Utc>,
+) -> Result<Outcome, ActionError> {
+    let limit = control.timeout.unwrap_or(run.scaffolder.settings().step_timeout);
+    let spent = (run.scaffolder.clock().now() - begun).to_std().unwrap_or_default();
+    let mut left = limit.saturating_sub(spent);
+    if record.is_looking() {
+        left = left.max(LAST_LOOK);
+    }
+    tokio::time::timeout(left, perform(run, step, record, rules))
+        .await
+        .unwrap_or_else(|_| {
+            Err(ActionError::TimedOut {
+                limit,
+                by_author: control.timeout.is_some(),
+                waiting: None,
+            })
+        })
+}
+
+/// What is stored when an action waits for something; an error where it has waited long enough.
+fn stand_still(
+    run: &Run,
+    step: &Step,
+    record: &StepRecord,
+    control: &Control,
+    begun: DateTime<Utc>,
+    wanted: Wanted,
+) -> Result<Pause, ActionError> {
+    let now = run.scaffolder.clock().now();
+    let limit = control.timeout.unwrap_or(wanted.timeout);
+    let until = begun + chrono::Duration::from_std(limit).unwrap_or(chrono::Duration::days(36_500));
+    let waiting = clean(&run.journal, wanted.waiting);
+    if now >= until {
+        return Err(ActionError::TimedOut {
+            limit,
+            by_author: control.timeout.is_some(),
+            waiting: Some(waiting.to_string()),
+        });
+    }
+    let approval = match &waiting {
+        Waiting::Approval { by, own, message } => Some(NewApproval {
+            id: new_id(run.scaffolder.clock()),
+            step_id: step.id.clone(),
+            step_key: wanted.step_key,
+            approvers: by.clone(),
+            own: *own,
+            message: message.clone(),
+        }),
+        _ => None,
+    };
+    let left = (until - now).to_std().unwrap_or_default();
+    Ok(Pause {
+        position: record.position,
+        tries: record.tries,
+        since: record
+            .standstill
+            .as_ref()
+            .filter(|_| record.is_looking())
+            .map_or(now, |standstill| standstill.since),
+        waiting,
+        until,
+        wake_after: wanted.look_after.min(left),
+        inputs: json!(run.inputs),
+        approval,
+    })
+}
+
+/// The same pause once more, where a step waits and may wait longer: what it waits for cannot be looked at now.
+fn look_later(record: &StepRecord, now: DateTime<Utc>) -> Option<Pause> {
+    let standstill = record.standstill.as_ref().filter(|_| record.is_looking())?;
+    (now < standstill.until).then(|| Pause {
+        position: record.position,
+        tries: record.tries,
+        waiting: standstill.waiting.clone(),
+        since: standstill.since,
+        until: standstill.until,
+        wake_after: LOOK_LATER,
+        inputs: json!(record.inputs),
+        approval: None,
+    })
+}
+
+/// The pause before the next try, where there is one.
+fn again(run: &Run, step: &Step, record: &StepRecord, control: &Control, error: &ActionError) -> Option<Pause> {
+    if run.rehearsal.is_some() {
+        return None;
+    }
+    let retry = control.retry_of(error)?;
+    let tries = record.tries + 1;
+    let pause = retry.pause(tries, error.retry_after())?;
+    let now = run.scaffolder.clock().now();
+    let error = run.journal.clean(&format!("{}: {error}", error.name()));
+    let after = chrono::Duration::from_std(pause).ok()?;
+    run.journal.log(Some(&step.id), &error);
+    Some(Pause {
+        position: record.position,
+        tries,
+        waiting: Waiting::Retry {
+            next: tries + 1,
+            of: retry.limit + 1,
+            error,
+        },
+        since: now,
+        until: now + after,
+        wake_after: pause,
+        inputs: json!(run.inputs),
+        approval: None,
+    })
+}
+
+/// Stores the pause, and with it gives the task out of hand. What it waits for is told when it is something new.
+async fn pause_with(run: &mut Run, record: &StepRecord, pause: Pause) -> Result<Progress, WriteError> {
+    let known = record.standstill.as_ref().map(|standstill| &standstill.waiting);
+    let mut events = Vec::new();
+    if known != Some(&pause.waiting) {
+        let message = match &pause.waiting {
+            Waiting::Retry { next, of, .. } => {
+                let length = duration(pause.until - pause.since);
+                format!("Trying again in {length}: try {next} of {of}")
+            }
+            waiting => format!("Waiting for {waiting}"),
+        };
+        let mut event = run.journal.event(Some(&record.id), None, &message);
+        // Tells pages that the step itself has changed, and not only its log.
+        event.body["waits"] = json!(true);
+        events.push(event);
+    }
+    let write = Write {
+        events,
+        step: Some(StepWrite::Pause(pause)),
+        ..Write::default()
+    };
+    run.journal.write(write).await?;
+    Ok(Progress::Paused)
+}
+
+/// What is waited for, without secrets.
+fn clean(journal: &Journal, waiting: Waiting) -> Waiting {
+    let cleaned = serde_json::to_value(&waiting)
+        .ok()
+        .and_then(|value| serde_json::from_value(journal.clean_value(&value)).ok());
+    cleaned.unwrap_or(waiting)
 }
 
 /// The checkpoint of a step that has failed.
@@ -128,6 +327,7 @@ pub(super) fn failed(
         step: Some(StepWrite::End {
             position,
             status: StepStatus::Failed,
+            inputs: None,
             input_digest: None,
             output: None,
             reason: Some(journal.clean(message)),
@@ -137,12 +337,13 @@ pub(super) fn failed(
     }
 }
 
-async fn skip(run: &mut Run, step: &Step, position: i32, message: &str) -> Result<(), WriteError> {
+async fn skip(run: &mut Run, step: &Step, position: i32, message: &str) -> Result<Progress, WriteError> {
     let write = Write {
         events: vec![run.journal.event(Some(&step.id), Some(StepStatus::Skipped), message)],
         step: Some(StepWrite::End {
             position,
             status: StepStatus::Skipped,
+            inputs: None,
             input_digest: None,
             output: None,
             reason: Some(message.to_owned()),
@@ -150,214 +351,10 @@ async fn skip(run: &mut Run, step: &Step, position: i32, message: &str) -> Resul
         }),
         ..Write::default()
     };
-    run.journal.write(write).await
+    run.journal.write(write).await?;
+    Ok(Progress::Ended)
 }
 
 fn wanted(run: &Run, step: &Step, rules: Rules<'_>) -> Result<bool, ExpressionError> {
     rendering::condition(step.condition.as_ref(), &secret_context(run, None), rules)
-}
-
-/// What a step's `if`, `each` and `input` see: everything, secrets too.
-fn secret_context(run: &Run, each: Option<&Value>) -> Value {
-    run.context(
-        each,
-        Some((&run.secrets, &run.scaffolder.settings().environment_secrets)),
-    )
-}
-
-/// The outputs of the iterations become lists: `{name: [first, second, …]}`.
-async fn run_each(
-    run: &mut Run,
-    step: &Step,
-    each: &Value,
-    record: &StepRecord,
-    rules: Rules<'_>,
-) -> Result<Outcome, ActionError> {
-    let rendered = rendering::render(each, &secret_context(run, None), rules)
-        .map_err(|error| ActionError::Input(format!("each of step {}: {error}", step.id)))?
-        .unwrap_or_default();
-    let iterations = rendering::iterations(&rendered).ok_or_else(|| {
-        ActionError::Input(format!(
-            "each of step {} must be a list or an object, it is {}",
-            step.id,
-            kind(&rendered)
-        ))
-    })?;
-    let mut digests = Sha256::new();
-    let mut done = record.iterations.clone();
-    for (index, iteration) in iterations.iter().enumerate() {
-        if index < done.len() {
-            continue;
-        }
-        match run_once(run, step, Some(iteration), rules).await? {
-            Outcome::Unwanted => done.push(Value::Null),
-            Outcome::Rehearsed { output } => done.push(output),
-            Outcome::Done { output, digest } => {
-                digests.update(digest);
-                done.push(output);
-            }
-        }
-        let write = Write {
-            step: Some(StepWrite::Iterated {
-                position: record.position,
-                iterations: json!(done),
-            }),
-            ..Write::default()
-        };
-        run.end_step(write).await?;
-        if let (false, Some(failure)) = (rules.failed, &run.failure) {
-            // Its files could not be kept.
-            return Err(ActionError::Failed(failure.message.clone()));
-        }
-    }
-    let mut output = Map::<String, Value>::new();
-    for fields in done.iter().filter_map(Value::as_object) {
-        for (name, value) in fields {
-            if let Value::Array(values) = output.entry(name).or_insert_with(|| json!([])) {
-                values.push(value.clone());
-            }
-        }
-    }
-    Ok(Outcome::Done {
-        output: Value::Object(output),
-        digest: hex::encode(digests.finalize()),
-    })
-}
-
-async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules<'_>) -> Result<Outcome, ActionError> {
-    let context = secret_context(run, each);
-    let key = each.and_then(|each| each["key"].as_str());
-    let wanted = rendering::condition(step.condition.as_ref(), &context, rules)
-        .map_err(|error| ActionError::Input(format!("if of step {}: {error}", step.id)))?;
-    if !wanted {
-        if let Some(key) = key {
-            run.journal.log(
-                Some(&step.id),
-                &format!("Skipping iteration {key} because its if condition was false"),
-            );
-        }
-        return Ok(Outcome::Unwanted);
-    }
-    let action = run.scaffolder.actions().find(&step.action).cloned().ok_or_else(|| {
-        ActionError::Input(format!(
-            "the action {} is not installed; /create/actions lists those that are",
-            step.action
-        ))
-    })?;
-    let input = render_input(run, step, each, &context, rules)?;
-    if let Some(key) = key {
-        run.journal
-            .log(Some(&step.id), &format!("Running {}[{key}]", step.action));
-    }
-    if run.rehearsal.is_some() && !action.supports_dry_run() {
-        let (_, output) = action.schemas();
-        return Ok(Outcome::Rehearsed {
-            output: rehearsal::example(&output),
-        });
-    }
-    let digest = hex::encode(Sha256::digest(run.journal.clean_value(&input).to_string()));
-    let cx = Context {
-        task_id: run.claimed.id,
-        step_id: step.id.clone(),
-        iteration: key.map(str::to_owned),
-        actor: run.claimed.created_by.clone(),
-        task_created_at: run.claimed.created_at,
-        now: run.scaffolder.clock().now(),
-        base_url: run.spec().template_info.base_url.clone(),
-        template_ref: run.spec().template_info.entity_ref.clone(),
-        dry_run: run.rehearsal.is_some(),
-        beside: run.rehearsal.clone(),
-        workspace: run.workspace.clone(),
-        outside: run.scaffolder.outside().clone(),
-        settings: run.scaffolder.settings().clone(),
-        journal: run.journal.clone(),
-    };
-    // Actions find their own work again, so that one which missed the database is just run once more.
-    let output = loop {
-        match action.run(&cx, input.clone()).await {
-            Err(error) if error.database_is_away() => {
-                tracing::warn!(task = %cx.task_id, step = %cx.step_id, %error, "the database is away; the step waits for it");
-                tokio::time::sleep(DATABASE_PAUSE).await;
-            }
-            result => break result?,
-        }
-    };
-    Ok(Outcome::Done {
-        output: run.journal.clean_value(&output),
-        digest,
-    })
-}
-
-/// The input, and with it every text that was made of a secret: those that come out differently with other secrets.
-fn render_input(
-    run: &Run,
-    step: &Step,
-    each: Option<&Value>,
-    context: &Value,
-    rules: Rules<'_>,
-) -> Result<Value, ActionError> {
-    let Some(template) = &step.input else {
-        return Ok(json!({}));
-    };
-    let mut warnings = Vec::new();
-    let input = rendering::render_and_warn(template, context, rules, &mut warnings)
-        .map_err(|error| ActionError::Input(format!("input of step {}: {error}", step.id)))?
-        .unwrap_or_default();
-    for warning in warnings {
-        let text = format!(
-            "The input {} stays as it is written: {}",
-            warning.pointer, warning.error
-        );
-        run.journal.log(Some(&step.id), &text);
-    }
-    if template.to_string().contains("secrets") {
-        let environment = &run.scaffolder.settings().environment_secrets;
-        let otherwise = run.context(each, Some((&stand_ins(&run.secrets), &stand_ins(environment))));
-        hide_derived(run, template, context, &otherwise, rules);
-    }
-    Ok(if input.is_null() { json!({}) } else { input })
-}
-
-/// Hides each expression of the template that comes out differently in another context. A text that has more than
-/// expressions in it, or one that cannot be taken apart, is hidden as a whole.
-fn hide_derived(run: &Run, template: &Value, context: &Value, otherwise: &Value, rules: Rules<'_>) {
-    match template {
-        Value::String(text) => {
-            let whole = text.contains("{%");
-            let parts = rendering::expressions(text)
-                .map(Value::from)
-                .chain(whole.then(|| template.clone()));
-            for part in parts {
-                let rendered = rendering::render(&part, context, rules);
-                let other = rendering::render(&part, otherwise, rules);
-                let rendered = rendered.or_else(|_| rendering::render(template, context, rules));
-                if let Ok(Some(rendered)) = rendered {
-                    let other = other.ok().flatten().unwrap_or_default();
-                    run.journal.redactor.hide_differences(&rendered, &other);
-                }
-            }
-        }
-        Value::Array(items) => {
-            items
-                .iter()
-                .for_each(|item| hide_derived(run, item, context, otherwise, rules));
-        }
-        Value::Object(fields) => {
-            fields
-                .values()
-                .for_each(|value| hide_derived(run, value, context, otherwise, rules));
-        }
-        _ => {}
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

@@ -27,13 +27,14 @@ use crate::scaffolder::model::{
 use crate::scaffolder::queries::{self, Claimed, NewTask, Write, WriteError};
 use crate::scaffolder::testing::outside;
 use crate::scaffolder::{Scaffolder, SecretsKey, Settings};
+use crate::scm::ScmError;
 
 /// Something outside of the portal that counts what is made there.
 #[derive(Clone, Default)]
-struct World(Arc<Mutex<BTreeMap<String, u32>>>);
+pub(super) struct World(pub Arc<Mutex<BTreeMap<String, u32>>>);
 
 impl World {
-    fn made(&self) -> BTreeMap<String, u32> {
+    pub fn made(&self) -> BTreeMap<String, u32> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -50,6 +51,9 @@ struct MakeInput {
     fail_once: bool,
     #[serde(default)]
     away_once: bool,
+    /// Make it, and fail as if the answer had been lost: so many times.
+    #[serde(default)]
+    lose_answers: u32,
     log: Option<String>,
 }
 
@@ -88,6 +92,15 @@ impl Action for Make {
         if !exists {
             *self.0.0.lock().unwrap().entry(input.name.clone()).or_default() += 1;
         }
+        for lost in 0..input.lose_answers {
+            if cx.intend(&format!("lost-{lost}"), json!(true), false).await?.fresh {
+                return Err(ScmError::Unavailable {
+                    host: "forge".to_owned(),
+                    reason: "no answer".to_owned(),
+                }
+                .into());
+            }
+        }
         tokio::task::yield_now().await;
         cx.effect(EffectKind::Repository, &input.name, None).await?;
         write_file(
@@ -124,20 +137,31 @@ impl Action for Wait {
     }
 }
 
-struct Bench {
-    scaffolder: Scaffolder,
-    world: World,
-    db: PgPool,
+pub(super) struct Bench {
+    pub scaffolder: Scaffolder,
+    pub world: World,
+    pub db: PgPool,
 }
 
-fn bench(db: &PgPool, settings: Settings) -> Bench {
+pub(super) fn bench(db: &PgPool, settings: Settings) -> Bench {
     let world = World::default();
     bench_in(db, settings, world)
 }
 
-fn bench_in(db: &PgPool, settings: Settings, world: World) -> Bench {
-    let actions: [Arc<dyn AnyAction>; 2] = [Arc::new(Make(world.clone())), Arc::new(Wait(world.clone()))];
-    let clock = Clock::system();
+pub(super) fn bench_in(db: &PgPool, settings: Settings, world: World) -> Bench {
+    bench_at(db, settings, world, Clock::system(), Vec::new())
+}
+
+/// As [`bench_in`], at a time of its own, with more actions.
+pub(super) fn bench_at(
+    db: &PgPool,
+    settings: Settings,
+    world: World,
+    clock: Clock,
+    more: Vec<Arc<dyn AnyAction>>,
+) -> Bench {
+    let own: [Arc<dyn AnyAction>; 2] = [Arc::new(Make(world.clone())), Arc::new(Wait(world.clone()))];
+    let actions = own.into_iter().chain(more);
     let scaffolder = Scaffolder::new(
         db.clone(),
         clock.clone(),
@@ -152,12 +176,12 @@ fn bench_in(db: &PgPool, settings: Settings, world: World) -> Bench {
     }
 }
 
-fn make(id: &str, input: Value) -> Value {
+pub(super) fn make(id: &str, input: Value) -> Value {
     json!({"id": id, "name": id, "action": "test:make", "input": input})
 }
 
 impl Bench {
-    async fn start(&self, steps: Value, output: Value, secrets: Value) -> Uuid {
+    pub async fn start(&self, steps: Value, output: Value, secrets: Value) -> Uuid {
         let id = new_id(self.scaffolder.clock());
         let spec = TaskSpec {
             api_version: "scaffolder.backstage.io/v1beta3".to_owned(),
@@ -184,6 +208,7 @@ impl Bench {
             spec: &spec,
             created_by: "user:default/user1",
             created_at: self.scaffolder.clock().now(),
+            undoes: None,
             has_secrets,
             secrets: sealed.as_deref(),
         };
@@ -191,7 +216,7 @@ impl Bench {
         id
     }
 
-    async fn claim(&self) -> Claimed {
+    pub async fn claim(&self) -> Claimed {
         let owner = new_id(self.scaffolder.clock());
         queries::claim(&self.db, owner, 60.0, &[])
             .await
@@ -200,27 +225,27 @@ impl Bench {
     }
 
     /// Claims the one task that is due and runs it to its end.
-    async fn work(&self) {
+    pub async fn work(&self) {
         run_task(self.scaffolder.clone(), self.claim().await, CancellationToken::new()).await;
     }
 
     /// As if the worker had been killed a while ago.
-    async fn expire(&self) {
+    pub async fn expire(&self) {
         sqlx::query("update scaffolder_task set lease_until = clock_timestamp() where lease_owner is not null")
             .execute(&self.db)
             .await
             .unwrap();
     }
 
-    async fn task(&self, id: Uuid) -> Task {
+    pub async fn task(&self, id: Uuid) -> Task {
         queries::find_task(&self.db, id).await.unwrap().unwrap()
     }
 
-    async fn events(&self, id: Uuid) -> Vec<Event> {
+    pub async fn events(&self, id: Uuid) -> Vec<Event> {
         queries::list_events(&self.db, id, 0, i64::MAX).await.unwrap()
     }
 
-    async fn states(&self, id: Uuid) -> Vec<StepStatus> {
+    pub async fn states(&self, id: Uuid) -> Vec<StepStatus> {
         queries::list_steps(&self.db, id)
             .await
             .unwrap()
@@ -229,7 +254,8 @@ impl Bench {
             .collect()
     }
 
-    fn retry(&self) -> Caller {
+    /// Who may do everything.
+    pub fn retry(&self) -> Caller {
         Caller::Machine {
             subject: "test".to_owned(),
         }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::run::run_task;
+use crate::gitops::Change;
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::queries::{self, CHANNEL};
@@ -21,8 +23,6 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 /// After the database was away, workers that are alive prolong their leases before anybody takes them.
 const GRACE: Duration = Duration::from_secs(3);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// How long the workspace of a failed or cancelled task waits for a retry.
-const KEEP_WORKSPACES: chrono::Duration = chrono::Duration::days(7);
 
 /// Runs tasks until `stop`; then gives its leases back. Also tells this process's pages of changed tasks,
 /// so it runs even where `scaffolder.concurrentTasksLimit` is 0.
@@ -30,6 +30,7 @@ pub async fn run_worker(scaffolder: Scaffolder, stop: CancellationToken) {
     let mut running = Running::default();
     let mut listener: Option<PgListener> = None;
     let mut purge = tokio::time::interval(PURGE_EVERY);
+    let _waker = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(wake_for_applications(scaffolder.clone())));
     loop {
         if listener.is_none() {
             listener = listen(&scaffolder).await;
@@ -44,7 +45,8 @@ pub async fn run_worker(scaffolder: Scaffolder, stop: CancellationToken) {
             () = notified(&scaffolder, &mut listener), if pause == POLL_EVERY => {}
             Some(ended) = running.tasks.join_next_with_id() => running.forget(ended),
             _ = purge.tick() => {
-                let before = scaffolder.clock().now() - KEEP_WORKSPACES;
+                let kept = chrono::Duration::from_std(scaffolder.settings().workspace_retention).unwrap_or_default();
+                let before = scaffolder.clock().now() - kept;
                 if let Err(error) = queries::purge_workspaces(scaffolder.db(), before).await {
                     tracing::warn!(%error, "old workspaces cannot be removed");
                 }
@@ -94,6 +96,23 @@ async fn start_due(
         running.ids.insert(handle.id(), id);
     }
     Ok(())
+}
+
+/// Wakes tasks that wait for an Application when it has changed.
+async fn wake_for_applications(scaffolder: Scaffolder) {
+    let mut changes = scaffolder.outside().gitops.subscribe();
+    loop {
+        match changes.recv().await {
+            Ok(Change::Application(name)) => {
+                if let Err(error) = queries::wake_waiting(scaffolder.db(), &name).await {
+                    tracing::debug!(%error, "who waits for an Application looks at it later");
+                }
+            }
+            // Who waits looks by itself, only later.
+            Ok(Change::Connection) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
 }
 
 async fn listen(scaffolder: &Scaffolder) -> Option<PgListener> {

@@ -171,13 +171,16 @@ impl Workspace {
     }
 }
 
-/// Writes a file with its folders; an existing link in its place is replaced, never followed.
+/// Writes a file with its folders; an existing link in its place is replaced, never followed. Folders, pipes and devices are
+/// refused: writing to them would hang, or reach out of the workspace.
 pub fn write_file(place: &Path, content: &[u8], executable: bool) -> io::Result<()> {
     if let Some(folder) = place.parent() {
         fs::create_dir_all(folder)?;
     }
-    if place.is_symlink() {
-        fs::remove_file(place)?;
+    match place.symlink_metadata() {
+        Ok(there) if there.is_symlink() => fs::remove_file(place)?,
+        Ok(there) if !there.is_file() => return Err(io::Error::other("a folder, a pipe or a device is in its place")),
+        _ => {}
     }
     fs::write(place, content)?;
     fs::set_permissions(

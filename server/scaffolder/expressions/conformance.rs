@@ -8,16 +8,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Probes on which we differ on purpose, and why.
-const DIFFERENT: &[(&str, &str)] = &[
-    (
-        "${{ 1 is odd == true }}",
-        "the published engine takes `odd == true` for the name of a test that is never true; here it does not parse",
-    ),
-    (
-        "${{ {a: range} }}",
-        "the published engine looks for functions inside objects before it prints them; here they print as any object",
-    ),
-];
+const DIFFERENT: &[(&str, &str)] = &[(
+    "${{ {a: range} }}",
+    "the published engine looks for functions inside objects before it prints them; here they print as any object",
+)];
 
 struct Probe {
     mode: String,

@@ -93,7 +93,7 @@ fn write(value: &Value, indent: &str, line: &mut String, out: &mut String, budge
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Number(value) if value.is_finite() => out.push_str(&number::to_text(*value)),
         Value::Number(_) => out.push_str("null"),
-        Value::Text(text) | Value::Safe(text) => quote(&string(text), out),
+        Value::Text(text) | Value::Safe(text) => quote(text, out),
         Value::Regex(_) => out.push_str("{}"),
         Value::Array(elements) => {
             let elements = elements.borrow().clone();
@@ -104,7 +104,7 @@ fn write(value: &Value, indent: &str, line: &mut String, out: &mut String, budge
             let items = members
                 .iter()
                 .filter(|(_, member)| !matches!(member, Value::Undefined))
-                .map(|(key, member)| (Some(string(key)), member));
+                .map(|(key, member)| (Some(&**key), member));
             collection('{', '}', items, indent, line, out, budget)?;
         }
         Value::Cycler(_) | Value::Function(_) => return Err(not_callable_here()),
@@ -115,7 +115,7 @@ fn write(value: &Value, indent: &str, line: &mut String, out: &mut String, budge
 fn collection<'v>(
     open: char,
     close: char,
-    items: impl Iterator<Item = (Option<String>, &'v Value)>,
+    items: impl Iterator<Item = (Option<&'v [u16]>, &'v Value)>,
     indent: &str,
     line: &mut String,
     out: &mut String,
@@ -135,7 +135,7 @@ fn collection<'v>(
                 out.push_str(line);
             }
             if let Some(key) = key {
-                quote(&key, out);
+                quote(key, out);
                 out.push_str(if indent.is_empty() { ":" } else { ": " });
             }
             if !write(item, indent, line, out, budget)? {
@@ -151,6 +151,22 @@ fn collection<'v>(
     })
 }
 
-fn quote(text: &str, out: &mut String) {
-    out.push_str(&Json::from(text).to_string());
+/// As `JSON.stringify` writes it: half of a pair of surrogates is escaped.
+fn quote(text: &[u16], out: &mut String) {
+    out.push('"');
+    for character in char::decode_utf16(text.iter().copied()) {
+        match character {
+            Ok('"') => out.push_str("\\\""),
+            Ok('\\') => out.push_str("\\\\"),
+            Ok('\n') => out.push_str("\\n"),
+            Ok('\r') => out.push_str("\\r"),
+            Ok('\t') => out.push_str("\\t"),
+            Ok('\u{8}') => out.push_str("\\b"),
+            Ok('\u{c}') => out.push_str("\\f"),
+            Ok(control) if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            Ok(character) => out.push(character),
+            Err(half) => out.push_str(&format!("\\u{:04x}", half.unpaired_surrogate())),
+        }
+    }
+    out.push('"');
 }

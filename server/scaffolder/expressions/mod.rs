@@ -44,6 +44,9 @@ pub struct Options {
     /// An expression that fails is an error. Otherwise its text stays as it is and a [`Warning`] tells
     /// of it, as Backstage does; only limits are errors then.
     pub strict: bool,
+    /// A name that is not defined is an error, but where it is asked for (`is defined`) or something stands in for it
+    /// (`default`). Otherwise it prints nothing, as in Backstage.
+    pub defined: bool,
     /// Whether an earlier step has failed: what `failure()` answers. `None` where neither `always()` nor
     /// `failure()` exists.
     pub failed: Option<bool>,
@@ -62,6 +65,8 @@ pub struct FileOptions {
     pub lstrip_blocks: bool,
     /// `{{ }}` delimits expressions, objects have Python's methods, and there is a filter `jsonify`.
     pub cookiecutter: bool,
+    /// As in [`Options`].
+    pub defined: bool,
     /// As in [`Options`].
     pub integrations: Vec<(String, String)>,
     pub limits: Limits,
@@ -175,6 +180,7 @@ fn render_text(text: &str, context: &Value, options: &Options) -> Result<Option<
     let evaluation = Evaluation::new(&source, context, options, false);
     match &nodes[..] {
         [Node::Output(expression)] => evaluation.value(expression),
+        [node @ Node::Filter { .. }] => evaluation.value_of_filter(node),
         nodes => evaluation.render(nodes).map(|text| Some(Value::from(text))),
     }
 }
@@ -192,6 +198,7 @@ pub fn render_template(text: &str, context: &Value, options: &FileOptions) -> Re
     };
     let options = Options {
         strict: true,
+        defined: options.defined,
         failed: None,
         integrations: options.integrations.clone(),
         limits: options.limits,

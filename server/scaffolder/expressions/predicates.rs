@@ -27,7 +27,27 @@ pub(super) fn test(name: &str, subject: &Value, arguments: &[Value], budget: &Bu
             ))
         })
     };
+    const OF_VALUES: [&str; 11] = [
+        "defined",
+        "undefined",
+        "escaped",
+        "falsy",
+        "truthy",
+        "iterable",
+        "mapping",
+        "null",
+        "none",
+        "number",
+        "string",
+    ];
+    if matches!(subject, Value::Function(_)) && OF_VALUES.contains(&name) {
+        return Err(Fault::evaluation(format!(
+            "the test \"{name}\" needs a value, and this is a function"
+        )));
+    }
     match name {
+        // What an operator behind a test comes to: see where tests are parsed.
+        "" => Ok(matches!(subject, Value::Undefined)),
         "callable" => Ok(matches!(subject, Value::Function(_))),
         "defined" => Ok(!matches!(subject, Value::Undefined)),
         "undefined" => Ok(matches!(subject, Value::Undefined)),
@@ -48,6 +68,7 @@ pub(super) fn test(name: &str, subject: &Value, arguments: &[Value], budget: &Bu
             subject.type_name()
         ))),
         "iterable" => Ok(matches!(subject, Value::Text(_) | Value::Safe(_) | Value::Array(_))),
+        "lower" | "upper" if matches!(subject, Value::Safe(_)) => Ok(false),
         "lower" => text().map(|text| lower(text) == *text),
         "upper" => text().map(|text| upper(text) == *text),
         "mapping" => Ok(matches!(

@@ -57,6 +57,73 @@ fn failures_stay_as_text_with_a_warning_unless_strict() {
 }
 
 #[test]
+fn where_names_must_be_defined_a_slip_of_the_pen_is_found() {
+    let options = Options {
+        strict: true,
+        defined: true,
+        ..Options::default()
+    };
+    let value = |text: &str| render_value(&json!(text), &context(), &options);
+    for (text, expected) in [
+        (
+            "${{ parameters.nmae }}",
+            "line 1, column 15: parameters.nmae is not defined",
+        ),
+        (
+            "a\n ${{ steps.publish.output.url }}",
+            "line 2, column 11: steps.publish is not defined",
+        ),
+        ("${{ paramters.name }}", "line 1, column 5: paramters is not defined"),
+        (
+            "${{ steps['a-b'].output['y'] | upper }}",
+            "steps.a-b.output.y is not defined",
+        ),
+        ("${{ parameters.config.a[7] }}", "parameters.config.a[7] is not defined"),
+        ("{% if parameters.nmae %}x{% endif %}", "parameters.nmae is not defined"),
+        ("${{ parameters.nmae or 1 }}", "parameters.nmae is not defined"),
+        (
+            "${{ (parameters.nmae ~ 'x') | default(1) }}",
+            "parameters.nmae is not defined",
+        ),
+        (
+            "{% for x in parameters.lits %}{% endfor %}",
+            "parameters.lits is not defined",
+        ),
+    ] {
+        let error = value(text).expect_err(text).to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    for (text, expected) in [
+        ("${{ parameters.nmae | default('d') }}", json!("d")),
+        ("${{ nothing.at.all | d('d') }}", json!("d")),
+        ("${{ steps.publish.output is defined }}", json!(false)),
+        ("${{ parameters.nmae is undefined }}", json!(true)),
+        ("${{ parameters.none }}", json!(null)),
+        (
+            "{% for x in [1, 2] %}${{ loop.index }}${{ x }}{% endfor %}",
+            json!("1122"),
+        ),
+        (
+            "{% macro m(a) %}${{ a | default('-') }}{% endmacro %}${{ m() }}",
+            json!("-"),
+        ),
+        ("{% set x = 1 %}${{ x }}", json!("1")),
+        ("${{ range(2) | join }}", json!("01")),
+    ] {
+        assert_eq!(
+            value(text).unwrap_or_else(|error| panic!("{text}: {error}")),
+            Some(expected),
+            "{text}"
+        );
+    }
+    let files = FileOptions {
+        defined: true,
+        ..FileOptions::default()
+    };
+    assert!(render_template("${{ values.nmae }}", &json!({"values": {}}), &files).is_err());
+}
+
+#[test]
 fn nothing_runs_grows_or_nests_without_end() {
     let nested = format!("${{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000));
     let lists = format!("${{{{ {}1{} }}}}", "[".repeat(5_000), "]".repeat(5_000));

@@ -3,10 +3,15 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+mod approvals;
 mod check;
 mod dry_run;
+mod removal;
+mod shown;
 
+pub use approvals::{Asked, may_decide};
 pub use dry_run::DryRunError;
+pub use removal::{Plan, Planned};
 
 use super::Scaffolder;
 use super::model::{SpecUser, Task, TaskSpec, TaskStatus};
@@ -40,6 +45,16 @@ pub enum TaskError {
     NotFound(Uuid),
     #[error("the task belongs to somebody else")]
     Forbidden,
+    #[error("there is no approval with the id '{0}'")]
+    NoApproval(Uuid),
+    #[error("somebody else is asked")]
+    NotAsked,
+    #[error("the task is your own: somebody else has to decide")]
+    OwnTask,
+    #[error("it is decided already, or nobody waits for it any more")]
+    Decided,
+    #[error("nothing was chosen that can be removed")]
+    NothingToRemove,
     #[error("the task is {0}: {1}")]
     Conflict(&'static str, &'static str),
     #[error(transparent)]
@@ -116,6 +131,7 @@ impl Scaffolder {
             spec: &spec,
             created_by: &caller.actor(),
             created_at: self.clock().now(),
+            undoes: None,
             has_secrets,
             secrets: sealed.as_deref(),
         };

@@ -3,7 +3,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::foreign;
-use crate::scaffolder::model::{Effect, EffectKind, Event, EventKind};
+use crate::scaffolder::model::{Effect, EffectKind, Event, EventKind, Removed};
 
 /// Events after number `after`, oldest first, at most `limit`.
 pub async fn list_events(db: &PgPool, task_id: Uuid, after: i64, limit: i64) -> Result<Vec<Event>, sqlx::Error> {
@@ -50,7 +50,8 @@ pub async fn find_completion(db: &PgPool, task_id: Uuid) -> Result<Option<Event>
 /// What the task has made elsewhere, in the order in which it was made.
 pub async fn list_effects(db: &PgPool, task_id: Uuid) -> Result<Vec<Effect>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select step_id, kind, reference, url from scaffolder_task_effect where task_id = $1 order by created_at, kind",
+        "select step_id, kind, reference, url, created_at, removed from scaffolder_task_effect
+         where task_id = $1 order by created_at, kind",
         task_id
     )
     .fetch_all(db)
@@ -62,6 +63,11 @@ pub async fn list_effects(db: &PgPool, task_id: Uuid) -> Result<Vec<Effect>, sql
                 step_id: row.step_id,
                 reference: row.reference,
                 url: row.url,
+                created_at: row.created_at,
+                removed: row
+                    .removed
+                    .map(|word| foreign(Removed::from_word(&word), "fate of an effect", &word))
+                    .transpose()?,
             })
         })
         .collect()

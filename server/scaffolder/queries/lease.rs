@@ -18,29 +18,36 @@ pub struct Claimed {
     pub spec: TaskSpec,
     pub created_by: String,
     pub created_at: chrono::DateTime<chrono::Utc>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
     pub has_secrets: bool,
     pub secrets: Option<Vec<u8>>,
     pub workspace: Option<Vec<u8>>,
 }
 
-/// Takes the lease of the oldest task that waits, or whose worker has fallen silent, and that is not in
-/// `running` (what this process runs itself: its own heartbeat may be late, but it is alive).
+/// Takes the lease of a task that waits, whose time to go on has come, or whose worker has fallen silent, and that is
+/// not in `running` (what this process runs itself: its own heartbeat may be late, but it is alive). Of several it is the
+/// oldest of whoever has the fewest tasks running, so that nobody waits behind all that somebody else has queued.
 pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"with due as (
-             select id from scaffolder_task
-             where (status = 'open' or (status = 'processing' and lease_until < clock_timestamp()))
-               and not id = any($3)
-             order by created_at for update skip locked limit 1
+        r#"with busy as (
+             select created_by, count(*) as running from scaffolder_task
+             where status = 'processing' and lease_until >= clock_timestamp() group by created_by
+           ), due as (
+             select task.id from scaffolder_task task left join busy using (created_by)
+             where (task.status = 'open'
+                    or (task.status = 'processing' and coalesce(task.lease_until, task.wake_at) < clock_timestamp()))
+               and not task.id = any($3)
+             order by coalesce(busy.running, 0), task.created_at for update of task skip locked limit 1
            ), claimed as (
              update scaffolder_task task
              set status = 'processing', lease_owner = $1, lease_until = clock_timestamp() + make_interval(secs => $2),
-                 last_heartbeat_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
+                 wake_at = null, last_heartbeat_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
              from due where task.id = due.id
              returning task.*
            )
            select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_by as "created_by!",
-                  claimed.created_at as "created_at!",
+                  claimed.created_at as "created_at!", claimed.undoes,
                   claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?"
            from claimed left join scaffolder_workspace workspace on workspace.task_id = claimed.id"#,
         owner,
@@ -55,6 +62,7 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
         spec: row.spec.0,
         created_by: row.created_by,
         created_at: row.created_at,
+        undoes: row.undoes,
         has_secrets: row.has_secrets,
         secrets: row.secrets,
         workspace: row.archive,

@@ -1,18 +1,24 @@
-//! All SQL of the scaffolder. `tasks` starts, reads and ends tasks; `lease` decides who runs one;
-//! `write` is what a worker stores, fenced by its lease; `events` is the log.
+//! All SQL of the scaffolder. `tasks` starts, reads and ends tasks, `list` lists them; `lease` decides who runs one;
+//! `write` is what a worker stores, fenced by its lease; `events` is the log; `pauses` is what nobody runs for now.
 
 mod events;
 mod lease;
+mod list;
+mod pauses;
 mod tasks;
 mod write;
 
 pub use events::{find_completion, find_intent, list_effects, list_events};
 pub use lease::{CHANNEL, Claimed, beat, claim, release};
+pub use list::{Order, TaskFilter, count_running, list_choices, list_tasks};
+pub use pauses::{
+    Approval, ApprovalFilter, Decision, NewApproval, decide, find_approval, find_decision, list_approvals, wake_waiting,
+};
 pub use tasks::{
-    NewTask, Order, TaskFilter, cancel, count_running, find_task, insert_task, list_steps, list_tasks,
+    NewTask, cancel, find_maker, find_task, find_undoing, find_workspace, has_workspace, insert_task, list_steps,
     purge_workspaces, retry,
 };
-pub use write::{End, NewEffect, NewEvent, NewIntent, StepWrite, Write, WriteError, apply};
+pub use write::{End, NewEffect, NewEvent, NewIntent, Pause, RemovedEffect, StepWrite, Write, WriteError, apply};
 
 /// The stored value has no counterpart in code: somebody changed the row by hand, or an older portal reads it.
 fn foreign<T>(value: Option<T>, what: &str, word: &str) -> Result<T, sqlx::Error> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::write::insert_events;
 use super::{NewEvent, decode, foreign, text};
-use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
+use crate::scaffolder::model::{EventKind, Standstill, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
 
 /// A task about to be stored.
 pub struct NewTask<'a> {
@@ -15,6 +15,8 @@ pub struct NewTask<'a> {
     pub spec: &'a TaskSpec,
     pub created_by: &'a str,
     pub created_at: DateTime<Utc>,
+    /// The task whose results this one removes.
+    pub undoes: Option<Uuid>,
     pub has_secrets: bool,
     /// Sealed.
     pub secrets: Option<&'a [u8]>,
@@ -25,8 +27,8 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
     let mut tx = db.begin().await?;
     sqlx::query!(
         "insert into scaffolder_task
-           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets)
-         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8)",
+           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets, undoes)
+         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8, $9)",
         new.id,
         new.spec.template_info.entity_ref,
         new.title,
@@ -34,7 +36,8 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         new.created_by,
         new.created_at,
         new.has_secrets,
-        new.secrets
+        new.secrets,
+        new.undoes
     )
     .execute(&mut *tx)
     .await?;
@@ -56,42 +59,22 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
     tx.commit().await
 }
 
-/// Which tasks to list. Empty lists mean all.
-#[derive(Debug, Clone, Default)]
-pub struct TaskFilter {
-    pub created_by: Vec<String>,
-    pub status: Vec<TaskStatus>,
-    pub order: Order,
-    pub limit: i64,
-    pub offset: i64,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
-    #[default]
-    NewestFirst,
-    OldestFirst,
-    Status {
-        descending: bool,
-    },
-    CreatedBy {
-        descending: bool,
-    },
-}
-
-struct TaskRow {
-    id: Uuid,
-    title: String,
-    template_ref: String,
-    spec: Json<TaskSpec>,
-    status: String,
-    created_by: String,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    last_heartbeat_at: Option<DateTime<Utc>>,
-    output: Option<Value>,
-    error: Option<Value>,
+/// A task as a row has it.
+pub(super) struct TaskRow {
+    pub id: Uuid,
+    pub title: String,
+    pub template_ref: String,
+    pub spec: Json<TaskSpec>,
+    pub status: String,
+    pub created_by: String,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    pub output: Option<Value>,
+    pub error: Option<Value>,
+    pub undoes: Option<Uuid>,
+    pub has_secrets: bool,
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -111,6 +94,8 @@ impl TryFrom<TaskRow> for Task {
             last_heartbeat_at: row.last_heartbeat_at,
             output: row.output,
             error: row.error,
+            undoes: row.undoes,
+            has_secrets: row.has_secrets,
         })
     }
 }
@@ -119,7 +104,7 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
            from scaffolder_task where id = $1"#,
         id
     )
@@ -129,62 +114,11 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     .transpose()
 }
 
-/// One page of tasks, and how many there are in all.
-pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, i64), sqlx::Error> {
-    let status: Vec<String> = filter.status.iter().map(|status| status.as_str().to_owned()).collect();
-    let (key, descending) = match filter.order {
-        Order::NewestFirst => ("created_at", true),
-        Order::OldestFirst => ("created_at", false),
-        Order::Status { descending } => ("status", descending),
-        Order::CreatedBy { descending } => ("created_by", descending),
-    };
-    let rows = sqlx::query_as!(
-        TaskRow,
-        r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error
-           from scaffolder_task
-           where (cardinality($1::text[]) = 0 or created_by = any($1))
-             and (cardinality($2::text[]) = 0 or status = any($2))
-           order by case when $3 = 'status' and not $4 then status when $3 = 'created_by' and not $4 then created_by end,
-                    case when $3 = 'status' and $4 then status when $3 = 'created_by' and $4 then created_by end desc,
-                    case when $3 = 'created_at' and not $4 then created_at end,
-                    created_at desc, id desc
-           limit $5 offset $6"#,
-        &filter.created_by,
-        &status,
-        key,
-        descending,
-        filter.limit,
-        filter.offset
-    )
-    .fetch_all(db)
-    .await?;
-    let total = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from scaffolder_task
-           where (cardinality($1::text[]) = 0 or created_by = any($1))
-             and (cardinality($2::text[]) = 0 or status = any($2))"#,
-        &filter.created_by,
-        &status
-    )
-    .fetch_one(db)
-    .await?;
-    Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
-}
-
-/// How many tasks of a person have not ended.
-pub async fn count_running(db: &PgPool, created_by: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from scaffolder_task where created_by = $1 and status in ('open', 'processing')"#,
-        created_by
-    )
-    .fetch_one(db)
-    .await
-}
-
 /// The steps of a task, in the order of the template.
 pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select position, id, name, action, status, output, iterations, reason, started_at, finished_at
+        "select position, id, name, action, status, output, iterations, reason, started_at, finished_at,
+                tries, tried_at, waits, waits_since, waits_until, inputs
          from scaffolder_task_step where task_id = $1 order by position",
         task_id
     )
@@ -203,6 +137,17 @@ pub async fn list_steps(db: &PgPool, task_id: Uuid) -> Result<Vec<StepRecord>, s
                 reason: row.reason,
                 started_at: row.started_at,
                 finished_at: row.finished_at,
+                tries: u32::try_from(row.tries).unwrap_or_default(),
+                tried_at: row.tried_at,
+                standstill: match (row.waits, row.waits_since, row.waits_until) {
+                    (Some(waits), Some(since), Some(until)) => Some(Standstill {
+                        waiting: decode(waits)?,
+                        since,
+                        until,
+                    }),
+                    _ => None,
+                },
+                inputs: row.inputs.map(decode).transpose()?.unwrap_or_default(),
             })
         })
         .collect()
@@ -221,7 +166,8 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
         return Ok(false);
     };
     let step = sqlx::query_scalar!(
-        "update scaffolder_task_step set status = 'cancelled', finished_at = $2
+        "update scaffolder_task_step
+         set status = 'cancelled', finished_at = $2, waits = null, waits_since = null, waits_until = null
          where task_id = $1 and status = 'processing' returning id",
         task_id,
         now
@@ -249,7 +195,7 @@ pub async fn cancel(db: &PgPool, task_id: Uuid, now: DateTime<Utc>) -> Result<bo
     let next = insert_events(&mut tx, task_id, task.next_event, &events).await?;
     sqlx::query!(
         "update scaffolder_task set status = 'cancelled', finished_at = $2, next_event = $3, lease_owner = null,
-                lease_until = null, secrets = null
+                lease_until = null, wake_at = null, secrets = null
          where id = $1",
         task_id,
         now,
@@ -303,7 +249,8 @@ pub async fn retry(
     sqlx::query!(
         "update scaffolder_task_step
          set status = 'waiting', output = null, reason = null, started_at = null, finished_at = null,
-             iterations = case when $2 then '[]'::json else iterations end
+             iterations = case when $2 then '[]'::json else iterations end,
+             inputs = case when $2 then null else inputs end, tries = 0, tried_at = null
          where task_id = $1 and ($2 or status <> 'completed')",
         task_id,
         start_over
@@ -314,6 +261,15 @@ pub async fn retry(
         "delete from scaffolder_task_intent intent using scaffolder_task_step step
          where intent.task_id = $1 and intent.key like 'pin:%'
            and step.task_id = intent.task_id and step.id = intent.step_id and step.status = 'waiting'",
+        task_id
+    )
+    .execute(&mut *tx)
+    .await?;
+    // What was decided stays on record, and is asked anew.
+    sqlx::query!(
+        "update scaffolder_approval approval set superseded = true from scaffolder_task_step step
+         where approval.task_id = $1 and step.task_id = approval.task_id and step.id = approval.step_id
+           and step.status = 'waiting'",
         task_id
     )
     .execute(&mut *tx)
@@ -345,6 +301,45 @@ pub async fn retry(
         .await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// The task's files as its last finished step left them: tar, compressed with zstd.
+pub async fn find_workspace(db: &PgPool, task_id: Uuid) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("select archive from scaffolder_workspace where task_id = $1", task_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// There are files of the task.
+pub async fn has_workspace(db: &PgPool, task_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists(select 1 from scaffolder_workspace where task_id = $1) as "there!""#,
+        task_id
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The task that is just removing what another has made.
+pub async fn find_undoing(db: &PgPool, undone: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id from scaffolder_task where undoes = $1 and status in ('open', 'processing')",
+        undone
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The newest task that has registered a location and has completed.
+pub async fn find_maker(db: &PgPool, target: &str) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select task.id from scaffolder_task_effect effect join scaffolder_task task on task.id = effect.task_id
+         where effect.kind = 'location' and effect.reference = $1 and effect.removed is null
+         order by effect.created_at desc limit 1",
+        target
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// Drops the workspaces of tasks that ended before a time; a retry of such a task starts from the beginning.

@@ -1,13 +1,16 @@
 //! What a worker stores. One transaction, under the lock of the task's row, refused when the lease is gone,
 //! and recognised when it is sent a second time because the first answer was lost.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::pauses::{NewApproval, store_pause};
 use super::text;
-use crate::scaffolder::model::{EffectKind, EventKind, StepStatus, TaskStatus};
+use crate::scaffolder::model::{EffectKind, EventKind, Removed, StepStatus, TaskStatus, Waiting};
 
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -27,10 +30,15 @@ pub enum StepWrite {
     Iterated {
         position: i32,
         iterations: Value,
+        inputs: Value,
     },
+    /// The step stands still.
+    Pause(Pause),
     End {
         position: i32,
         status: StepStatus,
+        /// What the action was given; `None` leaves what is known.
+        inputs: Option<Value>,
         /// What the step was given, hashed without its secrets.
         input_digest: Option<String>,
         output: Option<Value>,
@@ -56,6 +64,15 @@ pub struct NewEffect {
     pub url: Option<String>,
 }
 
+/// Something that another task had made is gone.
+#[derive(Debug, Clone)]
+pub struct RemovedEffect {
+    pub task_id: Uuid,
+    pub kind: EffectKind,
+    pub reference: String,
+    pub removed: Removed,
+}
+
 /// How a task ends. Its secrets go, and its workspace too where it completed; a failed task keeps the
 /// workspace for a retry.
 #[derive(Debug, Clone)]
@@ -63,6 +80,22 @@ pub struct End {
     pub status: TaskStatus,
     pub output: Option<Value>,
     pub error: Option<Value>,
+}
+
+/// A step stands still: nobody holds the task any more when this is stored.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    pub position: i32,
+    /// Tries that have failed.
+    pub tries: u32,
+    pub waiting: Waiting,
+    pub since: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    /// Time until somebody looks again, unless woken.
+    pub wake_after: Duration,
+    pub inputs: Value,
+    /// The question, where somebody's word is waited for.
+    pub approval: Option<NewApproval>,
 }
 
 /// Everything that becomes true together.
@@ -73,6 +106,7 @@ pub struct Write {
     pub workspace: Option<Vec<u8>>,
     pub intent: Option<NewIntent>,
     pub effect: Option<NewEffect>,
+    pub removed: Option<RemovedEffect>,
     pub end: Option<End>,
 }
 
@@ -111,7 +145,9 @@ pub async fn apply(
         return Err(WriteError::LeaseLost);
     }
     let next = insert_events(&mut tx, task_id, task.next_event, &write.events).await?;
-    if let Some(step) = &write.step {
+    if let Some(StepWrite::Pause(pause)) = &write.step {
+        store_pause(&mut tx, task_id, pause).await?;
+    } else if let Some(step) = &write.step {
         update_step(&mut tx, task_id, step).await?;
     }
     if let Some(archive) = &write.workspace {
@@ -137,6 +173,19 @@ pub async fn apply(
             effect.kind.as_str(),
             effect.reference,
             effect.url,
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    if let Some(removed) = &write.removed {
+        sqlx::query!(
+            "update scaffolder_task_effect set removed = $4, removed_at = $5
+             where task_id = $1 and kind = $2 and reference = $3",
+            removed.task_id,
+            removed.kind.as_str(),
+            removed.reference,
+            removed.removed.as_str(),
             now
         )
         .execute(&mut *tx)
@@ -210,7 +259,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
         StepWrite::Begin { position, at } => {
             sqlx::query!(
                 "update scaffolder_task_step set status = 'processing', attempt = attempt + 1, reason = null,
-                        started_at = coalesce(started_at, $3), finished_at = null
+                        started_at = coalesce(started_at, $3), finished_at = null, tried_at = $3,
+                        waits = null, waits_since = null, waits_until = null
                  where task_id = $1 and position = $2",
                 task_id,
                 position,
@@ -219,19 +269,28 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
             .execute(&mut **tx)
             .await?;
         }
-        StepWrite::Iterated { position, iterations } => {
+        StepWrite::Iterated {
+            position,
+            iterations,
+            inputs,
+        } => {
             sqlx::query!(
-                "update scaffolder_task_step set iterations = $3::text::json where task_id = $1 and position = $2",
+                "update scaffolder_task_step set iterations = $3::text::json, inputs = $4::text::json
+                 where task_id = $1 and position = $2",
                 task_id,
                 position,
-                text(iterations)?
+                text(iterations)?,
+                text(inputs)?
             )
             .execute(&mut **tx)
             .await?;
         }
+        // Together with the task: see `apply`.
+        StepWrite::Pause(_) => {}
         StepWrite::End {
             position,
             status,
+            inputs,
             input_digest,
             output,
             reason,
@@ -240,7 +299,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
             sqlx::query!(
                 "update scaffolder_task_step
                  set status = $3, input_digest = coalesce($4, input_digest), output = $5::text::json,
-                     reason = $6, finished_at = $7
+                     reason = $6, finished_at = $7, inputs = coalesce($8::text::json, inputs),
+                     waits = null, waits_since = null, waits_until = null
                  where task_id = $1 and position = $2",
                 task_id,
                 position,
@@ -248,7 +308,8 @@ async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &S
                 input_digest.as_deref(),
                 output.as_ref().map(text).transpose()?,
                 reason.as_deref(),
-                at
+                at,
+                inputs.as_ref().map(text).transpose()?
             )
             .execute(&mut **tx)
             .await?;

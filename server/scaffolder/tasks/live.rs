@@ -74,7 +74,7 @@ pub async fn stream(
     let id = task_id(&id)?;
     let task = scaffolder.get_task(&caller, id).await?;
     let (mut after, resumed) = last_seen(&headers, query.as_deref())?;
-    let view = scaffolder.task_view(task, &shell).await?;
+    let view = scaffolder.task_view(&caller, task, &shell).await?;
     let mut first = Vec::new();
     if !resumed && view.last_event > after {
         after = view.last_event;
@@ -128,7 +128,9 @@ impl Live {
     async fn frames(&self, event: &Event, after: i64) -> Result<Vec<Frame>, Error> {
         let numbered = event.id.to_string();
         let mut frames = Vec::new();
-        if event.kind == EventKind::Log && event.step_status().is_none() {
+        // A step that begins to wait changes its state, and not only its log.
+        let changes_step = event.step_status().is_some() || event.body["waits"] == true;
+        if event.kind == EventKind::Log && !changes_step {
             let position = self.position(event).await?;
             let name = position.map_or("task-line".to_owned(), |position| format!("log-{position}"));
             frames.push(
@@ -151,7 +153,7 @@ impl Live {
         };
         let events = self.scaffolder.all_events(self.id).await?;
         let known: Vec<Event> = events.into_iter().filter(|known| known.id <= event.id).collect();
-        let view = self.scaffolder.view_of(task, &known, shell.now).await?;
+        let view = self.scaffolder.view_of(&self.caller, task, &known, shell.now).await?;
         let position = self.position(event).await?;
         let step = view.steps.iter().find(|step| Some(step.position) == position);
         frames.extend(around(shell.locale, &view)?);

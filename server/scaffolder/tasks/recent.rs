@@ -33,6 +33,8 @@ impl Section for RecentTasks {
         let filter = TaskFilter {
             created_by: vec![caller.actor()],
             status: Vec::new(),
+            template: None,
+            text: None,
             order: Order::NewestFirst,
             limit: SHOWN,
             offset: 0,

@@ -39,6 +39,7 @@ async fn start(db: &PgPool, scaffolder: &Scaffolder, steps: Value) -> Uuid {
         spec: &spec,
         created_by: "user:default/user1",
         created_at: scaffolder.clock().now(),
+        undoes: None,
         has_secrets: false,
         secrets: None,
     };
@@ -70,17 +71,29 @@ fn app(scaffolder: &Scaffolder, caller: &Caller) -> Router {
 }
 
 async fn ask(app: &Router, method: &str, path: &str) -> (StatusCode, String) {
+    let (status, body) = send(app, method, path, "").await;
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// `form` as a browser sends it, or JSON.
+async fn send(app: &Router, method: &str, path: &str, form: &str) -> (StatusCode, Vec<u8>) {
+    let kind = if form.starts_with('{') {
+        "application/json"
+    } else {
+        "application/x-www-form-urlencoded"
+    };
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("host", "portal.test")
         .header("origin", "http://portal.test")
-        .body(Body::empty())
+        .header("content-type", kind)
+        .body(Body::from(form.to_owned()))
         .unwrap();
     let answer = app.clone().oneshot(request).await.unwrap();
     let status = answer.status();
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-    (status, String::from_utf8_lossy(&body).into_owned())
+    (status, body.to_vec())
 }
 
 fn say(message: &str) -> Value {
@@ -196,4 +209,201 @@ async fn a_task_is_cancelled_and_retried_by_plain_forms(db: PgPool) {
     assert_eq!(serde_json::from_str::<Value>(&task).unwrap()["status"], "completed");
     let (status, answer) = ask(&app, "POST", &format!("/api/scaffolder/v2/tasks/{id}/cancel")).await;
     assert_eq!((status, answer.as_str()), (StatusCode::OK, r#"{"status":"cancelled"}"#));
+}
+
+#[sqlx::test]
+async fn a_step_that_waits_says_for_what_and_is_decided_on_its_page(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let steps = json!([{"id": "ask", "name": "Ask", "action": "portico:wait:approval",
+                        "input": {"approvers": ["platform"], "message": "May **it**?"}}]);
+    let id = start(&db, &scaffolder, steps).await;
+    run(&db, &scaffolder).await;
+    let own = app(&scaffolder, &user("user1", &[]));
+    let (_, page) = ask(&own, "GET", &format!("/create/tasks/{id}")).await;
+    for text in [
+        "Waits for an approval by group:default/platform.",
+        "May <strong>it</strong>?",
+        "Stands still",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("/create/approvals/"), "it is for others to decide");
+    assert!(page.contains("approvers:"), "what the action was given is shown");
+    let (_, task) = ask(&own, "GET", &format!("/api/scaffolder/v2/tasks/{id}")).await;
+    assert_eq!(serde_json::from_str::<Value>(&task).unwrap()["status"], "processing");
+
+    let approver = app(&scaffolder, &user("user2", &["platform"]));
+    assert_eq!(
+        ask(&approver, "GET", &format!("/create/tasks/{id}")).await.0,
+        StatusCode::FORBIDDEN
+    );
+    let (_, list) = ask(&approver, "GET", "/create/approvals").await;
+    assert!(
+        list.contains("May <strong>it</strong>?") && list.contains("demo"),
+        "{list}"
+    );
+    let (_, asked) = ask(&approver, "GET", "/api/scaffolder/v2/approvals").await;
+    let asked: Value = serde_json::from_str(&asked).unwrap();
+    let asked = asked["approvals"][0].clone();
+    assert_eq!((&asked["taskId"], &asked["mayDecide"]), (&json!(id), &json!(true)));
+    let (page, api) = (
+        format!("/create/approvals/{}", asked["id"].as_str().unwrap()),
+        format!("/api/scaffolder/v2/approvals/{}", asked["id"].as_str().unwrap()),
+    );
+    let stranger = app(&scaffolder, &user("user3", &[]));
+    assert_eq!(
+        send(&stranger, "POST", &page, "decision=approved").await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        send(&stranger, "POST", &api, r#"{"decision":"approved"}"#).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        send(&own, "POST", &api, r#"{"decision":"approved"}"#).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        send(&approver, "POST", &page, "decision=perhaps").await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(
+        send(&approver, "POST", &page, "decision=approved&comment=fine").await.0,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(
+        send(&approver, "POST", &api, r#"{"decision":"rejected"}"#).await.0,
+        StatusCode::CONFLICT
+    );
+    run(&db, &scaffolder).await;
+    let (_, page) = ask(&own, "GET", &format!("/create/tasks/{id}")).await;
+    assert!(page.contains("user:default/user2 has approved it: fine"), "{page}");
+}
+
+#[sqlx::test]
+async fn the_list_is_narrowed_by_its_address(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let ids = [
+        start(&db, &scaffolder, say("one")).await,
+        start(&db, &scaffolder, say("two")).await,
+    ];
+    sqlx::query("update scaffolder_task set title = '100% odd_one', template_ref = 'template:default/other', created_by = 'user:default/user2' where id = $1")
+        .bind(ids[1])
+        .execute(&db)
+        .await
+        .unwrap();
+    let app = app(&scaffolder, &user("user3", &["admin"]));
+    for (query, shown) in [
+        ("of=everybody", &[true, true][..]),
+        ("of=everybody&template=template:default/other", &[false, true]),
+        ("of=everybody&user=user:default/user1", &[true, false]),
+        ("of=everybody&text=0%25+odd_", &[false, true]),
+        ("of=everybody&text=_", &[false, true]),
+        ("of=everybody&text=basic", &[true, false]),
+        ("of=everybody&status=failed", &[false, false]),
+        ("", &[false, false]),
+    ] {
+        let (status, page) = ask(&app, "GET", &format!("/create/tasks?{query}")).await;
+        assert_eq!(status, StatusCode::OK);
+        let found: Vec<bool> = ids
+            .iter()
+            .map(|id| page.contains(&format!("/create/tasks/{id}")))
+            .collect();
+        assert_eq!(found, shown, "{query}");
+    }
+}
+
+#[sqlx::test]
+async fn the_files_of_a_failed_task_are_for_whoever_started_it(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let steps = json!([
+        {"id": "write", "name": "write", "action": "roadiehq:utils:fs:write", "input": {"path": "a/b.txt", "content": "hello"}},
+        {"id": "fail", "name": "fail", "action": "fs:rename", "input": {"files": [{"from": "no", "to": "where"}]}},
+    ]);
+    let id = start(&db, &scaffolder, steps).await;
+    let own = app(&scaffolder, &user("user1", &[]));
+    let path = format!("/create/tasks/{id}/workspace");
+    assert_eq!(ask(&own, "GET", &path).await.0, StatusCode::CONFLICT);
+    run(&db, &scaffolder).await;
+    let (_, page) = ask(&own, "GET", &format!("/create/tasks/{id}")).await;
+    assert!(page.contains(&path), "{page}");
+    for (caller, status) in [
+        (user("user2", &[]), StatusCode::FORBIDDEN),
+        (user("user3", &["admin"]), StatusCode::OK),
+    ] {
+        assert_eq!(ask(&app(&scaffolder, &caller), "GET", &path).await.0, status);
+    }
+    let (_, packed) = send(&own, "GET", &path, "").await;
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(&packed[..]));
+    let files: Vec<String> = tar
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(files, ["a", "a/b.txt"]);
+    sqlx::query("update scaffolder_task set finished_at = finished_at - interval '30 days'")
+        .execute(&db)
+        .await
+        .unwrap();
+    let before = scaffolder.clock().now() - chrono::Duration::days(7);
+    queries::purge_workspaces(&db, before).await.unwrap();
+    assert_eq!(ask(&own, "GET", &path).await.0, StatusCode::NOT_FOUND);
+}
+
+/// Every route of a task, with what it takes.
+const OF_A_TASK: &[(&str, &str, &str)] = &[
+    ("GET", "/create/tasks/{id}", ""),
+    ("GET", "/create/tasks/{id}/live", ""),
+    ("GET", "/create/tasks/{id}/log", ""),
+    ("GET", "/create/tasks/{id}/workspace", ""),
+    ("GET", "/create/tasks/{id}/remove", ""),
+    ("POST", "/create/tasks/{id}/remove", "sure=yes"),
+    ("POST", "/create/tasks/{id}/cancel", ""),
+    ("GET", "/create/tasks/{id}/retry", ""),
+    ("POST", "/create/tasks/{id}/retry", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/cancel", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/retry", "{}"),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/eventstream", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/events", ""),
+    ("GET", "/api/scaffolder/v2/tasks/{id}/removal", ""),
+    ("POST", "/api/scaffolder/v2/tasks/{id}/removal", r#"{"fates":{}}"#),
+];
+
+#[sqlx::test]
+async fn another_users_task_is_out_of_reach_by_every_route(db: PgPool) {
+    let routes = [include_str!("mod.rs"), include_str!("../api/mod.rs")].join("\n");
+    for path in routes.split('"').filter(|text| text.contains("/tasks/{id}")) {
+        assert!(
+            OF_A_TASK.iter().any(|(_, known, _)| *known == path),
+            "{path} is not in the table"
+        );
+    }
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, say("hello")).await;
+    let app = app(&scaffolder, &user("user2", &["platform"]));
+    for ended in [false, true] {
+        if ended {
+            run(&db, &scaffolder).await;
+        }
+        let rows = || async {
+            sqlx::query_scalar::<_, String>("select row_to_json(t)::text from scaffolder_task t")
+                .fetch_all(&db)
+                .await
+                .unwrap()
+        };
+        let before = rows().await;
+        for (method, path, body) in OF_A_TASK {
+            for (id, expected) in [(id, StatusCode::FORBIDDEN), (Uuid::nil(), StatusCode::NOT_FOUND)] {
+                let (status, answer) = send(&app, method, &path.replace("{id}", &id.to_string()), body).await;
+                let answer = String::from_utf8_lossy(&answer);
+                assert_eq!(status, expected, "{method} {path}: {answer}");
+                assert!(
+                    !answer.contains("hello") && !answer.contains("demo"),
+                    "{method} {path}: {answer}"
+                );
+            }
+        }
+        assert_eq!(rows().await, before, "nothing was changed");
+    }
 }

@@ -51,7 +51,12 @@ impl Collaboration for Forgejo {
             .json(&wire::CreatePullRequest {
                 head: &new.head,
                 base: &new.base,
-                title: &new.title,
+                // How both forges mark what is not to be merged yet.
+                title: &if new.draft {
+                    format!("WIP: {}", new.title)
+                } else {
+                    new.title.clone()
+                },
                 body: &new.body,
             });
         Ok(pull_request(self.api.json(request, &what).await?))

@@ -1,19 +1,19 @@
 //! Forgejo and Gitea, over their REST API v1 (checked against Forgejo's Swagger file and Gitea 1.26).
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use reqwest::Method;
 use url::Url;
 
+use super::address::{SEGMENT, is_commit_id};
 use super::{
     Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
-    Source, Tree, Watched,
+    Source, Tree, Watched, archive,
 };
 
-mod archive;
 mod collaboration;
 mod request;
 #[cfg(test)]
@@ -25,8 +25,6 @@ pub use webhook::{is_signed, reported_event};
 
 use request::Api;
 
-/// What a segment of a web address keeps as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// Repositories asked for in one page, and pages.
 const REPOSITORIES_A_PAGE: usize = 50;
 const REPOSITORY_PAGES: usize = 200;
@@ -183,6 +181,16 @@ impl Scm for Forgejo {
         self.account.get().map(String::as_str).unwrap_or_default()
     }
 
+    fn with_token(&self, token: &str) -> Result<Arc<dyn Scm>, ScmError> {
+        Ok(Arc::new(Self {
+            api: self.api.with_token(token),
+            base: self.base.clone(),
+            username: None,
+            password: Some(token.to_owned()),
+            account: OnceLock::new(),
+        }))
+    }
+
     async fn repository(&self, repository: &Repository) -> Result<RepositoryInfo, ScmError> {
         let request = self
             .api
@@ -328,13 +336,8 @@ impl Scm for Forgejo {
             &["repos", &repository.owner, &repository.name, "archive", &file],
         )?;
         let response = self.api.send(request, &what).await?;
-        // Content that does not compress makes the archive a little larger than itself.
-        let packed = limit.saturating_add(limit / 8).saturating_add(1024 * 1024);
-        let archive = self.api.body(response, packed, &what).await?;
-        let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&archive, limit))
-            .await
-            .map_err(|error| self.api.unexpected(error))?;
-        match unpacked {
+        let packed = self.api.body(response, archive::packed_limit(limit), &what).await?;
+        match archive::unpack_apart(packed, limit).await {
             Ok(files) => Ok(Tree { commit, files }),
             Err(archive::ArchiveError::TooLarge) => Err(ScmError::TooLarge { what, limit }),
             Err(error) => Err(self.api.unexpected(format!("{what}: {error}"))),
@@ -398,9 +401,4 @@ impl Scm for Forgejo {
     fn collaboration(&self) -> Option<&dyn Collaboration> {
         Some(self)
     }
-}
-
-/// A whole SHA-1 commit id.
-fn is_commit_id(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -1,20 +1,15 @@
 //! Requests to one forge: address, account, limits, and what a failure means.
 
-use std::time::Duration;
-
 use axum::body::Bytes;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Method, RequestBuilder, Response, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::super::ScmError;
-use super::wire;
+use super::super::{ScmError, failure};
 use crate::telemetry;
 
 /// Answers in JSON that are longer are a fault of the forge.
 const JSON_LIMIT: u64 = 8 * 1024 * 1024;
-/// As much of an error's text as a page shows.
-const MESSAGE_LIMIT: usize = 300;
 
 /// The API of one forge.
 pub struct Api {
@@ -42,6 +37,17 @@ impl Api {
             username,
             password,
         }
+    }
+
+    /// The same for a token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self::new(
+            self.http.clone(),
+            self.base.clone(),
+            self.host.clone(),
+            None,
+            Some(token.to_owned()),
+        )
     }
 
     /// A request to `<base>/api/v1/<segments>`, signed in as the configured account. Segments are encoded.
@@ -121,12 +127,12 @@ impl Api {
     /// where nothing may be asked.
     fn unavailable(&self, error: &reqwest::Error) -> ScmError {
         if error.is_redirect() {
-            return self.unexpected(innermost(error));
+            return self.unexpected(failure::innermost(error));
         }
         let reason = if error.is_timeout() {
             "no answer in time".to_owned()
         } else {
-            format!("no connection: {}", innermost(error))
+            format!("no connection: {}", failure::innermost(error))
         };
         ScmError::Unavailable {
             host: self.host.clone(),
@@ -136,75 +142,14 @@ impl Api {
 
     async fn failure(&self, mut response: Response, what: &str) -> ScmError {
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = failure::retry_after(response.headers());
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
-            if body.len() > 64 * 1024 {
+            if body.len() > failure::BODY_LIMIT {
                 break;
             }
         }
-        let host = self.host.clone();
-        let message = message(&body);
-        let reason = |otherwise: &str| match &message {
-            Some(message) => format!("{message} ({})", status.as_u16()),
-            None => format!("{otherwise} ({})", status.as_u16()),
-        };
-        match status {
-            StatusCode::NOT_FOUND => self.not_found(what),
-            StatusCode::CONFLICT => ScmError::Conflict {
-                host,
-                what: what.to_owned(),
-            },
-            StatusCode::UNAUTHORIZED => ScmError::Denied {
-                host,
-                reason: reason("the configured username and password are not accepted"),
-            },
-            StatusCode::FORBIDDEN => ScmError::Denied {
-                host,
-                reason: reason("the configured account may not do this"),
-            },
-            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => ScmError::Denied {
-                host,
-                reason: reason("the values are not accepted"),
-            },
-            StatusCode::TOO_MANY_REQUESTS => ScmError::RateLimited { host, retry_after },
-            status if status.is_server_error() => ScmError::Unavailable {
-                host,
-                reason: reason("it fails"),
-            },
-            status if status.is_redirection() => self.unexpected(format!(
-                "it redirects ({}); baseUrl must be the forge's final address",
-                status.as_u16()
-            )),
-            _ => self.unexpected(reason("an unknown answer")),
-        }
+        failure::failure(&self.host, what, status, retry_after, failure::message(&body))
     }
-}
-
-/// The cause that says something; the outer texts repeat the URL.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// The `message` of an error's JSON body, on one line and cut to a readable length.
-fn message(body: &[u8]) -> Option<String> {
-    let failure: wire::Failure = serde_json::from_slice(body).ok()?;
-    let text: String = failure
-        .message
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(MESSAGE_LIMIT)
-        .collect();
-    (!text.is_empty()).then_some(text)
 }

@@ -17,8 +17,8 @@ const OF_A_REPOSITORY: &[&str] = &["push", "create", "delete"];
 const OF_AN_OWNER: &[&str] = &["push", "create", "delete", "repository"];
 
 impl Watched {
-    /// What is to be reported of it, in the forge's words.
-    pub(super) fn events(&self) -> &'static [&'static str] {
+    /// What is to be reported of it, in the forges' words (GitHub's are the same).
+    pub(in crate::scm) fn events(&self) -> &'static [&'static str] {
         match self {
             Self::Repository(_) => OF_A_REPOSITORY,
             Self::Owner { .. } => OF_AN_OWNER,
@@ -84,9 +84,9 @@ impl Forgejo {
     }
 }
 
-/// What a delivery reports: `push` and the like.
+/// What a delivery reports: `push` and the like. GitHub's are read the same way.
 pub fn reported_event(headers: &HeaderMap) -> Option<&str> {
-    ["x-forgejo-event", "x-gitea-event"]
+    ["x-forgejo-event", "x-gitea-event", "x-github-event"]
         .iter()
         .find_map(|name| headers.get(*name)?.to_str().ok())
 }

@@ -167,10 +167,3 @@ pub struct WriteSecret<'a> {
 pub struct WriteVariable<'a> {
     pub value: &'a str,
 }
-
-/// Body of an error.
-#[derive(Debug, Default, Deserialize)]
-pub struct Failure {
-    #[serde(default)]
-    pub message: String,
-}

@@ -8,6 +8,7 @@ mod chromium;
 mod complaints;
 mod failing;
 mod live;
+mod patience;
 mod reader;
 mod states;
 mod story;

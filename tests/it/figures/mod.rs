@@ -6,6 +6,7 @@
 
 mod live;
 mod pages;
+mod scaffolder;
 mod table;
 mod tasks;
 

@@ -33,6 +33,17 @@ impl Table {
         self.row(what, incumbent, ours, format!("< {limit:.0} ms"), middle < limit);
     }
 
+    /// So many a second, at least `limit`.
+    pub fn rate(&mut self, what: &str, incumbent: &str, rate: f64, limit: f64) {
+        let limit_text = format!("> {limit:.0} /s");
+        self.row(what, incumbent, format!("{rate:.1} /s"), limit_text, rate > limit);
+    }
+
+    /// So many, at most `limit`.
+    pub fn count(&mut self, what: &str, count: usize, limit: usize) {
+        self.row(what, "", count.to_string(), limit.to_string(), count <= limit);
+    }
+
     /// What a visit loads: at most `limit` KiB, in at most `most` requests.
     pub fn weight(&mut self, what: &str, incumbent: &str, weight: Weight, limit: u64, most: usize) {
         let Weight {

@@ -106,9 +106,16 @@ impl Access {
 
     /// The Application as Argo CD's own API answers it.
     pub async fn application(&self, name: &str) -> Option<Value> {
+        self.application_of("default", name).await
+    }
+
+    /// The same in a project of its own.
+    pub async fn application_of(&self, project: &str, name: &str) -> Option<Value> {
         let argocd = self.systems.argocd_api().await;
         // Without its project Argo CD tells nobody whether it is there.
-        let (status, application) = argocd.try_get(&format!("/applications/{name}?project=default")).await?;
+        let (status, application) = argocd
+            .try_get(&format!("/applications/{name}?project={project}"))
+            .await?;
         (status == StatusCode::OK).then_some(application)
     }
 
@@ -155,6 +162,13 @@ impl Api {
         let answer = request.send().await.ok()?;
         let status = answer.status();
         Some((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// An answer that goes on: its body is not read.
+    pub async fn stream(&self, path: &str) -> reqwest::Response {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.header("authorization", &self.authorization).send().await;
+        answer.and_then(reqwest::Response::error_for_status).expect("a stream")
     }
 
     pub async fn try_get(&self, path: &str) -> Option<(StatusCode, Value)> {

@@ -383,6 +383,40 @@ pub async fn projects(State(argocd): State<ArgoCd>) -> Answer {
     ))
 }
 
+/// `GET /api/v1/projects/{name}`
+pub async fn project(State(argocd): State<ArgoCd>, Path(name): Path<String>) -> Answer {
+    let kind = argocd.shared.cluster.kind("argoproj.io", "AppProject")?;
+    Ok(Json((*argocd.shared.cluster.get(&kind, NAMESPACE, &name)?).clone()))
+}
+
+/// `POST /api/v1/projects`: `{project}`; an identical one is answered as if it had been made.
+pub async fn create_project(State(argocd): State<ArgoCd>, body: Bytes) -> Answer {
+    let mut project = parse(&body)?["project"].take();
+    let name = project["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if name.is_empty() {
+        return Err(Error::invalid("project name is required"));
+    }
+    project["apiVersion"] = json!("argoproj.io/v1alpha1");
+    project["kind"] = json!("AppProject");
+    project["metadata"]["namespace"] = json!(NAMESPACE);
+    let cluster = &argocd.shared.cluster;
+    let kind = cluster.kind("argoproj.io", "AppProject")?;
+    let spec = project["spec"].clone();
+    match cluster.create(&kind, NAMESPACE, project, Write::by(MANAGER)) {
+        Ok(created) => Ok(Json((*created).clone())),
+        Err(status) if status.reason == "AlreadyExists" => {
+            let existing = cluster.get(&kind, NAMESPACE, &name)?;
+            if existing["spec"] == spec {
+                return Ok(Json((*existing).clone()));
+            }
+            Err(Error::invalid(
+                "existing project spec is different, use upsert flag to force update",
+            ))
+        }
+        Err(status) => Err(status.into()),
+    }
+}
+
 /// `GET /api/v1/clusters`
 pub async fn clusters() -> Json<Value> {
     Json(json!({ "metadata": {}, "items": [{

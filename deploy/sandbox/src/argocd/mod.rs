@@ -71,7 +71,11 @@ impl ArgoCd {
         let api = Router::new()
             .route("/api/v1/session/userinfo", get(session::user_info))
             .route("/api/v1/account", get(session::accounts))
-            .route("/api/v1/projects", get(applications::projects))
+            .route(
+                "/api/v1/projects",
+                get(applications::projects).post(applications::create_project),
+            )
+            .route("/api/v1/projects/{name}", get(applications::project))
             .route("/api/v1/clusters", get(applications::clusters))
             .route(
                 "/api/v1/applications",

@@ -14,6 +14,9 @@ pub struct KubernetesApply;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Input {
+    /// Accepted for templates that have it: the cluster knows which kinds are namespaced.
+    #[expect(dead_code, reason = "accepted, not used")]
+    namespaced: Option<bool>,
     /// Manifests as YAML, one or several documents.
     #[serde(alias = "manifest")]
     manifest_string: Option<String>,

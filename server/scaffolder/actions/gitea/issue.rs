@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::target::Target;
+use crate::scaffolder::actions::target::Target;
 use crate::scaffolder::actions::{Action, ActionError, Context, Example};
 use crate::scaffolder::model::EffectKind;
 use crate::scm::NewIssue;

@@ -1,12 +1,10 @@
 //! Forgejo and Gitea: repositories, pull requests, settings, webhooks, secrets and variables of Actions, issues.
 
-mod git;
 mod issue;
 mod publish;
 mod pull_request;
 mod secret;
 mod settings;
-mod target;
 mod variable;
 mod webhook;
 

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::target::Target;
+use crate::scaffolder::actions::target::Target;
 use crate::scaffolder::actions::{Action, ActionError, Context, Example, NoOutput};
 
 /// `gitea:actions:secret`: a secret that workflows of a repository can use. A second run sets it again.

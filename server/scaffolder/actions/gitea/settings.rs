@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::target::{Target, check_branch};
+use crate::scaffolder::actions::target::{Target, check_branch};
 use crate::scaffolder::actions::{Action, ActionError, Context, Example, NoOutput};
 use crate::scm::RepositorySettings;
 

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::secret::check_name;
-use super::target::Target;
+use crate::scaffolder::actions::target::Target;
 use crate::scaffolder::actions::{Action, ActionError, Context, Example, NoOutput};
 
 /// `gitea:actions:variable`: a variable that workflows of a repository can use. A second run sets it again.

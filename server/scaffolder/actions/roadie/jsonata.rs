@@ -1,3 +1,4 @@
+use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context as Bindings, Evaluator, EvaluatorOptions};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
@@ -5,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::language::text;
+use crate::scaffolder::Outside;
 use crate::scaffolder::actions::files::on_files;
-use crate::scaffolder::actions::{Action, ActionError, Context, Example};
+use crate::scaffolder::actions::{Action, ActionError, Context, Example, InputProblem, Unchecked};
 
 /// `roadiehq:utils:jsonata`: the answer of a JSONata expression.
 pub struct Jsonata;
@@ -50,6 +53,49 @@ steps:
         let result = on_files(cx, move |_| evaluate(&input.expression, &input.data)).await?;
         Ok(Output { result })
     }
+
+    async fn precheck(&self, _: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+        Ok(problems(input))
+    }
+}
+
+/// Functions of npm `jsonata` 2 that the engine does not have; a test compares.
+const LACKING: [&str; 1] = ["clone"];
+
+/// What is wrong with the input's `expression`, told before the task begins.
+pub fn problems(input: &Value) -> Vec<InputProblem> {
+    let checked = input["expression"].as_str().map(check);
+    let reason = match checked {
+        None | Some(Ok(_)) => return Vec::new(),
+        Some(Err(reason)) => reason,
+    };
+    vec![InputProblem {
+        key: "expression",
+        message: text!("The JSONata expression cannot be evaluated: {reason}", reason = reason),
+    }]
+}
+
+/// The expression's tree; an error where it is none, or needs what the engine lacks.
+fn check(expression: &str) -> Result<AstNode, String> {
+    let tree = parser::parse(expression).map_err(|error| error.to_string())?;
+    let lacking = LACKING.iter().find(|name| {
+        let call = format!("${name}");
+        let is_own = expression
+            .split(&call)
+            .skip(1)
+            .any(|after| after.trim_start().starts_with(":="));
+        let is_called = expression
+            .split(&call)
+            .skip(1)
+            .any(|after| after.trim_start().starts_with('('));
+        is_called && !is_own
+    });
+    match lacking {
+        Some(name) => Err(format!(
+            "the portal has no function ${name}, which npm jsonata has; write it otherwise"
+        )),
+        None => Ok(tree),
+    }
 }
 
 /// Five seconds and as deep as npm `jsonata` gets by default; a result of a few megabytes.
@@ -66,7 +112,7 @@ pub fn evaluate(expression: &str, data: &Value) -> Result<Option<Value>, ActionE
             expression.chars().take(80).collect::<String>()
         ))
     };
-    let tree = parser::parse(expression).map_err(|error| wrong(&error))?;
+    let tree = check(expression).map_err(|reason| wrong(&reason))?;
     let options = EvaluatorOptions {
         timeout_ms: Some(TIME_MS),
         max_stack_depth: Some(DEPTH),
@@ -97,8 +143,37 @@ mod tests {
     use super::*;
     use crate::scaffolder::actions::testing::{bench, run};
 
-    /// What the engine does not know; a step that uses it fails and says so.
-    const LACKING: [&str; 1] = ["$clone("];
+    /// All functions of npm `jsonata` 2.
+    const FUNCTIONS: &str = "abs append assert average base64decode base64encode boolean ceil clone contains count \
+        decodeUrl decodeUrlComponent distinct each encodeUrl encodeUrlComponent error eval exists filter floor formatBase \
+        formatInteger formatNumber fromMillis join keys length lookup lowercase map match max merge millis min not now number \
+        pad parseInteger power random reduce replace reverse round shuffle sift single sort split spread sqrt string \
+        substring substringAfter substringBefore sum toMillis trim type uppercase zip";
+
+    #[test]
+    fn what_the_engine_lacks_is_known() {
+        let known = |name: &str| {
+            let tree = parser::parse(&format!("$type(${name})")).unwrap();
+            let answer = Evaluator::new().evaluate(&tree, &JValue::from(json!({})));
+            answer.is_ok_and(|answer| answer.to_json_string().is_ok_and(|text| text == "\"function\""))
+        };
+        let lacking: Vec<&str> = FUNCTIONS.split_whitespace().filter(|name| !known(name)).collect();
+        assert_eq!(lacking, LACKING);
+        for (expression, fine) in [
+            ("$sum(a)", true),
+            ("$clone($)", false),
+            ("$clone ($)", false),
+            ("($clone := function($x) { $x }; $clone(1))", true),
+            ("$sum(", false),
+        ] {
+            assert_eq!(
+                problems(&json!({"expression": expression})).is_empty(),
+                fine,
+                "{expression}"
+            );
+        }
+        assert!(problems(&json!({})).is_empty());
+    }
 
     /// Expression and what npm `jsonata` 2 answers over the first line's data; no answer is nothing.
     #[test]
@@ -109,7 +184,7 @@ mod tests {
             let probe: Value = serde_json::from_str(line).unwrap();
             let expression = probe["expression"].as_str().unwrap();
             let answer = evaluate(expression, &data);
-            if LACKING.iter().any(|name| expression.contains(name)) {
+            if LACKING.iter().any(|name| expression.contains(&format!("${name}("))) {
                 assert!(answer.is_err(), "{line} is known now: {answer:?}");
                 continue;
             }

@@ -2,10 +2,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::jsonata::evaluate;
+use super::jsonata::{evaluate, problems};
 use super::{parse_json, stringify};
+use crate::scaffolder::Outside;
 use crate::scaffolder::actions::files::{on_files, read_text};
-use crate::scaffolder::actions::{Action, ActionError, Context, Example};
+use crate::scaffolder::actions::{Action, ActionError, Context, Example, InputProblem, Unchecked};
 
 /// `roadiehq:utils:jsonata:json:transform`: the answer of a JSONata expression over a JSON file.
 pub struct JsonataJson;
@@ -73,6 +74,10 @@ steps:
             Ok(Output { result })
         })
         .await
+    }
+
+    async fn precheck(&self, _: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+        Ok(problems(input))
     }
 }
 

@@ -2,11 +2,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::jsonata::evaluate;
+use super::jsonata::{evaluate, problems};
 use super::jsonata_json::{Form, Output};
 use super::parse_yaml;
+use crate::scaffolder::Outside;
 use crate::scaffolder::actions::files::{on_files, read_text};
-use crate::scaffolder::actions::{Action, ActionError, Context, Example};
+use crate::scaffolder::actions::{Action, ActionError, Context, Example, InputProblem, Unchecked};
 use crate::scaffolder::yaml::{self, Style};
 
 /// `roadiehq:utils:jsonata:yaml:transform`: the answer of a JSONata expression over a YAML file.
@@ -67,6 +68,10 @@ steps:
             Ok(Output { result })
         })
         .await
+    }
+
+    async fn precheck(&self, _: &Outside, input: &Value) -> Result<Vec<InputProblem>, Unchecked> {
+        Ok(problems(input))
     }
 }
 

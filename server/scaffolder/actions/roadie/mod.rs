@@ -1,10 +1,12 @@
-//! The actions of `@roadiehq/scaffolder-backend-module-utils`, under their ids.
+//! The actions of Roadie's modules for Backstage's scaffolder (`-utils`, `-http-request`, `-argocd`), under their ids.
 
 use serde_json::Value;
 
 use super::ActionError;
 
 mod append_file;
+mod create_resources;
+mod http_request;
 mod jsonata;
 mod jsonata_json;
 mod jsonata_yaml;
@@ -19,6 +21,8 @@ mod write_file;
 mod zip;
 
 pub use append_file::AppendFile;
+pub use create_resources::CreateResources;
+pub use http_request::HttpRequest;
 pub use jsonata::Jsonata;
 pub use jsonata_json::JsonataJson;
 pub use jsonata_yaml::JsonataYaml;

@@ -92,6 +92,9 @@ impl Evaluation<'_> {
     }
 
     fn range(&self, arguments: &[Value]) -> Result<Value, Fault> {
+        if arguments.len() > 3 {
+            return Err(Fault::evaluation("range takes three arguments at most"));
+        }
         let number = |at: usize| match arguments.get(at) {
             None | Some(Value::Undefined) => Ok(None),
             Some(value) => to_number(value, &self.budget).map(Some),

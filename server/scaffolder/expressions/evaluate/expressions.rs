@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::super::ast::{Arguments, Binary, Expression, Kind};
 use super::super::coerce::{add, compare, equal, same, to_number, to_text};
 use super::super::error::{ExpressionError, Fault};
-use super::super::value::{Members, Text, Value, units};
+use super::super::value::{Members, Text, Value, string, units};
 use super::super::{filters, methods, predicates};
 use super::{Evaluation, Frame};
 
@@ -27,7 +27,13 @@ impl Evaluation<'_> {
             Kind::Number(value) => Ok(Value::Number(*value)),
             Kind::Text(text) => Ok(Value::Text(text.clone())),
             Kind::Regex(pattern) => Ok(Value::Regex(pattern.clone())),
-            Kind::Name(name) => self.lookup(name, frame).map_err(fault),
+            Kind::Name(_) | Kind::Member(..) => {
+                let value = self.named(expression, frame)?;
+                if self.options.defined && matches!(value, Value::Undefined) {
+                    return Err(fault(undefined(expression)));
+                }
+                Ok(value)
+            }
             Kind::Array(elements) => {
                 let elements: Result<_, _> = elements.iter().map(|element| self.expression(element, frame)).collect();
                 Ok(Value::array(elements?))
@@ -36,19 +42,26 @@ impl Evaluation<'_> {
             Kind::Sequence(values) => values
                 .iter()
                 .try_fold(Value::Undefined, |_, value| self.expression(value, frame)),
-            Kind::Member(value, key) => {
-                let value = self.expression(value, frame)?;
-                let key = self.expression(key, frame)?;
-                methods::member(&value, &key, self.python_methods, &self.budget).map_err(fault)
-            }
             Kind::Slice(value, parts) => self.slice(value, parts, frame, at),
             Kind::Call(callee, arguments) => self.call(callee, arguments, frame, at),
             Kind::Filter(subject, name, arguments) => {
-                let subject = self.expression(subject, frame)?;
+                let subject = match &**name {
+                    "default" | "d" => self.maybe(subject, frame)?,
+                    _ => self.expression(subject, frame)?,
+                };
                 self.filter(name, subject, arguments, frame, at)
             }
             Kind::Test(subject, name, arguments) => {
-                let subject = self.expression(subject, frame)?;
+                if name.is_empty() && self.options.defined {
+                    return Err(fault(Fault::evaluation(
+                        "an operator after a test belongs to the name of the test, which is not meant; put the test into \
+                         brackets",
+                    )));
+                }
+                let subject = match &**name {
+                    "defined" | "undefined" => self.maybe(subject, frame)?,
+                    _ => self.expression(subject, frame)?,
+                };
                 let arguments = self.positional(arguments, frame)?;
                 predicates::test(name, &subject, &arguments, &self.budget)
                     .map(Value::Bool)
@@ -70,15 +83,45 @@ impl Evaluation<'_> {
             Kind::FloorDivide(left, right) => Ok(Value::Number(
                 (self.number(left, frame)? / self.number(right, frame)?).floor(),
             )),
-            Kind::Power(left, right) => Ok(Value::Number(
-                self.number(left, frame)?.powf(self.number(right, frame)?),
-            )),
+            Kind::Power(left, right) => Ok(Value::Number(power(
+                self.number(left, frame)?,
+                self.number(right, frame)?,
+            ))),
             Kind::In(key, container) => {
                 let key = self.expression(key, frame)?;
                 let container = self.expression(container, frame)?;
                 self.contains(&key, &container).map(Value::Bool).map_err(fault)
             }
             Kind::Binary(..) => self.binary(expression, frame),
+        }
+    }
+
+    /// What a name or member stands for, which may be nothing.
+    fn named(&self, expression: &Expression, frame: &Rc<Frame>) -> Result<Value, ExpressionError> {
+        let fault = |fault| self.at(fault, expression.at);
+        match &expression.kind {
+            Kind::Name(name) => self.lookup(name, frame).map_err(fault),
+            Kind::Member(value, key) => {
+                let value = self.expression(value, frame)?;
+                let key = self.expression(key, frame)?;
+                methods::member(&value, &key, self.python_methods, &self.budget).map_err(fault)
+            }
+            _ => self.expression(expression, frame),
+        }
+    }
+
+    /// The value of an expression, or nothing where a name in it is not defined and the expression is that name alone,
+    /// with its members.
+    fn maybe(&self, expression: &Expression, frame: &Rc<Frame>) -> Result<Value, ExpressionError> {
+        let fault = |fault| self.at(fault, expression.at);
+        self.budget.spend(1).map_err(fault)?;
+        match &expression.kind {
+            Kind::Member(value, key) => {
+                let value = self.budget.deeper(|| Ok(self.maybe(value, frame))).map_err(fault)??;
+                let key = self.expression(key, frame)?;
+                methods::member(&value, &key, self.python_methods, &self.budget).map_err(fault)
+            }
+            _ => self.named(expression, frame),
         }
     }
 
@@ -254,5 +297,37 @@ impl Evaluation<'_> {
             positional.push(Value::object(members));
         }
         Ok(positional)
+    }
+}
+
+/// As JavaScript has it: nothing known, to any power but 0, is not known, and neither is 1 to an endless power.
+fn power(base: f64, exponent: f64) -> f64 {
+    match exponent {
+        exponent if exponent.is_nan() => f64::NAN,
+        exponent if exponent.is_infinite() && base.abs() == 1.0 => f64::NAN,
+        exponent => base.powf(exponent),
+    }
+}
+
+fn undefined(expression: &Expression) -> Fault {
+    Fault::unknown(format!(
+        "{} is not defined; correct it, or say what stands in for it: | default(…)",
+        spelled(expression).unwrap_or_else(|| "a member".to_owned())
+    ))
+}
+
+/// A name with its members, as somebody would write it.
+fn spelled(expression: &Expression) -> Option<String> {
+    match &expression.kind {
+        Kind::Name(name) => Some(string(name)),
+        Kind::Member(value, key) => {
+            let value = spelled(value)?;
+            match &key.kind {
+                Kind::Text(key) => Some(format!("{value}.{}", string(key))),
+                Kind::Number(index) => Some(format!("{value}[{index}]")),
+                _ => Some(format!("{value}[…]")),
+            }
+        }
+        _ => None,
     }
 }

@@ -35,7 +35,7 @@ impl Frame {
     fn find(&self, name: &Text) -> Option<Value> {
         let own = self.variables.borrow().get(name).cloned();
         match own {
-            Some(Value::Undefined) | None => self.parent.as_ref()?.find(name),
+            None => self.parent.as_ref()?.find(name),
             found => found,
         }
     }
@@ -95,6 +95,27 @@ impl<'r> Evaluation<'r> {
         let mut out = Vec::new();
         self.nodes(nodes, &self.root, &mut out)?;
         Ok(string(&out))
+    }
+
+    /// The value of a template that is one filter tag.
+    pub fn value_of_filter(&self, node: &Node) -> Result<Option<serde_json::Value>, ExpressionError> {
+        let value = self.filtered(node, &self.root)?;
+        super::json::to_json(&value, &self.budget).map_err(|fault| self.at(fault, 0))
+    }
+
+    /// What a filter tag makes of its body; undefined for any other node.
+    fn filtered(&self, node: &Node, frame: &Rc<Frame>) -> Result<Value, ExpressionError> {
+        let Node::Filter {
+            name,
+            arguments,
+            body,
+            at,
+        } = node
+        else {
+            return Ok(Value::Undefined);
+        };
+        let text = Value::Text(self.capture(body, frame)?);
+        self.filter(name, text, arguments, frame, *at)
     }
 
     /// The value of a template that is one expression.
@@ -203,14 +224,8 @@ impl<'r> Evaluation<'r> {
                 let text = self.call_macro(called, positional, &named, *at)?;
                 self.write(&text, *at, out)
             }
-            Node::Filter {
-                name,
-                arguments,
-                body,
-                at,
-            } => {
-                let text = Value::Text(self.capture(body, frame)?);
-                let filtered = self.filter(name, text, arguments, frame, *at)?;
+            Node::Filter { at, .. } => {
+                let filtered = self.filtered(node, frame)?;
                 if filtered.is_nullish() {
                     return Ok(());
                 }

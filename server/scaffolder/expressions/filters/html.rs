@@ -132,6 +132,9 @@ pub(super) fn urlencode(value: Value, given: &Given<'_>) -> Outcome {
             .borrow()
             .iter()
             .map(|element| {
+                if element.is_nullish() {
+                    return Err(given.fail(element, "a pair"));
+                }
                 let part = |index| super::super::methods::element(element, index);
                 pair(&part(0.0), &part(1.0))
             })

@@ -262,7 +262,12 @@ pub(super) fn join(value: Value, given: &Given<'_>) -> Outcome {
 pub(super) fn groupby(value: Value, given: &Given<'_>) -> Outcome {
     let mut groups: Vec<(Text, Vec<Value>)> = Vec::new();
     for element in sequence(&value, given)? {
-        let key = to_text(&path(&element, given.get(0), given)?, given.budget())?;
+        // Without a name each element is its own key.
+        let key = match given.get(0) {
+            Value::Undefined => element.clone(),
+            name => path(&element, name, given)?,
+        };
+        let key = to_text(&key, given.budget())?;
         given.budget().spend(1 + groups.len() / 16)?;
         match groups.iter_mut().find(|(known, _)| *known == key) {
             Some((_, group)) => group.push(element),

@@ -65,6 +65,8 @@ pub(super) fn center(value: Value, given: &Given<'_>) -> Outcome {
     let (text, length) = match &value {
         Value::Undefined | Value::Null | Value::Bool(false) => (units(""), 0.0),
         Value::Text(text) | Value::Safe(text) => (text.clone(), text.len() as f64),
+        // The length of an array is the number of its elements; what is printed is its text.
+        Value::Array(elements) => (to_text(&value, given.budget())?, elements.borrow().len() as f64),
         other => return Ok(Value::Text(to_text(other, given.budget())?)),
     };
     let width = match given.number(0)? {
@@ -179,6 +181,16 @@ pub(super) fn trim(value: Value, given: &Given<'_>) -> Outcome {
 }
 
 pub(super) fn truncate(value: Value, given: &Given<'_>) -> Outcome {
+    // An array that has fewer elements than the text may have characters stays.
+    if let Value::Array(elements) = &value {
+        let length = match given.number(0)? {
+            length if length == 0.0 || length.is_nan() => 255.0,
+            length => length,
+        };
+        if elements.borrow().len() as f64 <= length {
+            return Ok(value);
+        }
+    }
     let text = given.normalized(&value)?;
     let length = match given.number(0)? {
         // What is no number but true, such as named arguments, is longer than any text and shorter too.
@@ -222,6 +234,9 @@ fn value_or_empty(value: Value, text: Text) -> Value {
 }
 
 pub(super) fn wordcount(value: Value, given: &Given<'_>) -> Outcome {
+    if !value.is_true() {
+        return Ok(Value::Null);
+    }
     let text = string(&given.normalized(&value)?);
     let words = text
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))

@@ -21,6 +21,7 @@ pub(super) fn parse(source: &[u16], syntax: Syntax, depth: usize) -> Result<Vec<
         python_names: syntax.cookiecutter,
         depth,
         end: None,
+        filters: 0,
     };
     let nodes = parser.nodes(&[], 0)?;
     Ok(nodes)
@@ -34,6 +35,8 @@ struct Parser<'a> {
     depth: usize,
     /// The tag at which the last [`Parser::nodes`] stopped.
     end: Option<End>,
+    /// Filter tags around what is read.
+    filters: usize,
 }
 
 /// A tag that ends a body: its word, what follows, where it stands.
@@ -165,6 +168,9 @@ impl<'a> Parser<'a> {
             branches.push((condition, body));
             let end = self.take_end(at)?;
             match end.word.as_str() {
+                "else" if !end.rest.list.is_empty() => {
+                    return self.fail("else takes nothing after it; a further condition is elif", end.at);
+                }
                 "else" => {
                     let otherwise = self.body("endif", at)?;
                     return Ok(Node::If { branches, otherwise });
@@ -217,6 +223,9 @@ impl<'a> Parser<'a> {
     }
 
     fn macro_tag(&mut self, rest: &Tokens, at: usize) -> Result<Node, ExpressionError> {
+        if self.filters > 0 {
+            return self.fail("a macro cannot be made inside a filter tag; make it before", at);
+        }
         let mut reader = self.reader(rest);
         let name = units(&reader.name("the name of the macro")?);
         let parameters = reader.parameters()?;
@@ -260,10 +269,13 @@ impl<'a> Parser<'a> {
             Arguments::default()
         };
         reader.finish()?;
+        self.filters += 1;
+        let body = self.body("endfilter", at)?;
+        self.filters -= 1;
         Ok(Node::Filter {
             name,
             arguments,
-            body: self.body("endfilter", at)?,
+            body,
             at: position,
         })
     }

@@ -20,6 +20,11 @@ enum Item {
 
 type Row = Vec<Item>;
 
+/// What may follow the name of a test and is not meant to.
+const OPERATORS: &[&str] = &[
+    "==", "!=", "===", "!==", "<", "<=", ">", ">=", "~", "+", "-", "*", "/", "//", "%", "**", "|",
+];
+
 impl Reader<'_> {
     /// `a if b else c`, or anything that binds tighter.
     pub fn expression(&mut self) -> Result<Expression, ExpressionError> {
@@ -112,12 +117,25 @@ impl Reader<'_> {
         }
         let inverted = self.take_word("not");
         let position = self.position();
-        let name = self.name("the name of a test")?;
-        let arguments = if self.peek_symbol("(") {
-            self.arguments()?
-        } else {
-            Default::default()
-        };
+        let before = self.mark();
+        let mut name = self.name("the name of a test")?;
+        let mut arguments = Default::default();
+        if self.peek_symbol("(") {
+            arguments = self.arguments()?;
+        } else if OPERATORS.iter().any(|operator| self.peek_symbol(operator)) {
+            // Operators and filters bind tighter than `is`. The published engines take the name of the last filter for that
+            // of the test, and what has no name for "undefined".
+            self.back_to(before);
+            name = match self.compare()?.as_slice() {
+                [
+                    Item::Operand(Expression {
+                        kind: Kind::Filter(_, filter, _),
+                        ..
+                    }),
+                ] => format!("| {filter}"),
+                _ => String::new(),
+            };
+        }
         let subject = Box::new(resolve(row, self.source)?);
         let mut row = vec![Item::Operand(Expression {
             kind: Kind::Test(subject, name, arguments),
@@ -244,8 +262,9 @@ impl Reader<'_> {
         };
         let row = match sign {
             Some(sign) => {
+                let own = if matches!(sign, Item::Minus(_)) { "-" } else { "+" };
                 self.next();
-                if self.peek_symbol("-") || self.peek_symbol("+") {
+                if self.peek_symbol(own) {
                     return self.fail("two signs in a row need brackets between them", at);
                 }
                 let mut row = vec![sign];

@@ -44,6 +44,15 @@ impl<'t> Reader<'t> {
         token
     }
 
+    /// A place to come [back to](Self::back_to).
+    pub fn mark(&self) -> usize {
+        self.at
+    }
+
+    pub fn back_to(&mut self, mark: usize) {
+        self.at = mark;
+    }
+
     /// Offset of the next token, or of the end of the tag.
     pub fn position(&self) -> usize {
         self.tokens.list.get(self.at).map_or(self.tokens.end, |(_, at)| *at)

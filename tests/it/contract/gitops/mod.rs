@@ -113,6 +113,7 @@ impl Repository {
             repo_url: self.url.clone(),
             path: "manifests".to_owned(),
             label_value: None,
+            server_side_apply: false,
             task: "task-1".to_owned(),
             step: "create".to_owned(),
         }
@@ -358,6 +359,9 @@ async fn argo_cd_keeps_the_contract() {
     special::a_private_repository_needs_its_secret(&target).await;
     special::a_deletion_takes_the_resources_along(&target, &repository).await;
     special::a_deletion_waits_for_a_retry(&target).await;
+    for gitops in [target.by_cluster(), target.by_argocd(None)] {
+        special::a_removal_ends_what_runs_and_takes_what_it_shall(&target, &gitops).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use portico::gitops::NewApplication;
+use portico::gitops::{GitOps, GitOpsError, Maker, NewApplication, Removal};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -117,5 +117,73 @@ pub async fn a_deletion_waits_for_a_retry(target: &Target) {
     let (status, answer): (StatusCode, Value) = ended.expect("an answer");
     assert_eq!(status, StatusCode::OK, "{answer}");
     until(&gitops, "that it is gone", || gitops.get(name).is_none().then_some(())).await;
+    watching.abort();
+}
+
+/// Removing ends a sync that is tried again and again, leaves what it shall leave, and touches nothing of somebody else.
+pub async fn a_removal_ends_what_runs_and_takes_what_it_shall(target: &Target, gitops: &GitOps) {
+    let watched = target.by_cluster();
+    let watching = watch(&watched);
+    let deployments: Api<Deployment> = Api::namespaced(target.systems.kubernetes(), "default");
+    let maker = Maker {
+        task: "task-1",
+        until: chrono::DateTime::UNIX_EPOCH,
+    };
+    let removed = async |name: &str, with_resources: bool| {
+        crate::support::eventually(&format!("{name} is removed"), || async {
+            let progress = gitops
+                .remove(name, &maker, with_resources)
+                .await
+                .expect("it can be removed");
+            (progress == Removal::Gone).then_some(())
+        })
+        .await;
+    };
+
+    let repository = target.repository("removed", false).await;
+    let name = &repository.name;
+    gitops
+        .create(&repository.new_application(name))
+        .await
+        .expect("it can be created");
+    until(&watched, "Synced and Healthy", || watched.get(name).filter(|a| well(a))).await;
+    let stranger = Maker {
+        task: "task-2",
+        ..maker
+    };
+    let refused = gitops.remove(name, &stranger, true).await;
+    assert!(matches!(refused, Err(GitOpsError::Conflict { .. })), "{refused:?}");
+    removed(name, false).await;
+    assert!(
+        deployments.get_opt(name).await.expect("an answer").is_some(),
+        "what it rolled out stays"
+    );
+    gitops
+        .create(&repository.new_application(name))
+        .await
+        .expect("it can be created");
+    until(&watched, "Synced and Healthy", || watched.get(name).filter(|a| well(a))).await;
+    removed(name, true).await;
+    assert!(
+        deployments.get_opt(name).await.expect("an answer").is_none(),
+        "what it rolled out is gone"
+    );
+
+    let repository = target.repository("retried", false).await;
+    let name = &repository.name;
+    let homeless = NewApplication {
+        app_namespace: fresh("nowhere"),
+        ..repository.new_application(name)
+    };
+    watched.create(&homeless).await.expect("it can be created");
+    until(&watched, "a second try", || {
+        watched
+            .get(name)
+            .filter(|a| a.operation.as_ref().is_some_and(|operation| operation.retries > 0))
+    })
+    .await;
+    let first = gitops.remove(name, &maker, true).await.expect("it can be removed");
+    assert_eq!(first, Removal::EndingSync);
+    removed(name, true).await;
     watching.abort();
 }

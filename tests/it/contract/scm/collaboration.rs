@@ -92,6 +92,7 @@ async fn a_pull_request_is_opened_once_and_followed(target: &Target) {
         base: "main".to_owned(),
         title: "Add x".to_owned(),
         body: "It lacks x.".to_owned(),
+        draft: false,
     };
     let find = async || of(&*forge).find_pull_request(&repository, &new.head, &new.base).await;
     assert_eq!(find().await.expect("the forge answers"), None);
