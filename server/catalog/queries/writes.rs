@@ -53,10 +53,12 @@ pub struct Linked {
 /// its own time limit.
 ///
 /// Whoever writes finds everything by keys. The planner does not know of rows that the same transaction wrote, takes the
-/// tables for empty ones and would go through all of them for every few entities: from here on it may not.
+/// tables for empty ones and would go through all of them for every few entities: from here on it may not. Where it has to,
+/// as in a table of one row, it takes that for so costly that it would compile the statement, for a tenth of a second.
 pub async fn lock(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query_scalar!(
-        "select set_config('statement_timeout', '600s', true) || set_config('enable_seqscan', 'off', true)"
+        "select set_config('statement_timeout', '600s', true) || set_config('enable_seqscan', 'off', true)
+            || set_config('jit', 'off', true)"
     )
     .fetch_one(&mut *db)
     .await?;
