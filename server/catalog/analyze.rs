@@ -35,9 +35,9 @@ impl Catalog {
         };
         let mut paths: Vec<String> = tree
             .files
-            .into_iter()
+            .iter()
             .filter(|file| file.link.is_none() && file.path.rsplit('/').next() == Some(name))
-            .map(|file| file.path)
+            .map(|file| file.path.clone())
             .collect();
         paths.sort();
         if paths.len() > MAX_FILES {

@@ -15,6 +15,7 @@ mod failure;
 mod forgejo;
 mod forges;
 mod github;
+mod trees;
 
 pub use collaboration::{
     Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
@@ -149,7 +150,8 @@ pub struct TreeFile {
 #[derive(Debug, Clone)]
 pub struct Tree {
     pub commit: String,
-    pub files: Vec<TreeFile>,
+    /// Shared with others that have asked for the same commit.
+    pub files: Arc<[TreeFile]>,
 }
 
 /// Where and as whom to push.

@@ -101,11 +101,11 @@ async fn head(forge: &dyn Scm, repository: &Repository, reference: Option<&str>)
 async fn fetch(forge: &dyn Scm, repository: &Repository, commit: String) -> Result<Snapshot, ScmError> {
     let files = match forge.read_tree(repository, &commit, MAX_TREE_BYTES).await {
         Ok(tree) => {
-            let content = |file: crate::scm::TreeFile| match file.link {
-                Some(to) => (file.path, File::Link(to)),
-                None => (file.path, File::Content(file.content)),
+            let content = |file: &crate::scm::TreeFile| match &file.link {
+                Some(to) => (file.path.clone(), File::Link(to.clone())),
+                None => (file.path.clone(), File::Content(file.content.clone())),
             };
-            Some(tree.files.into_iter().map(content).collect())
+            Some(tree.files.iter().map(content).collect())
         }
         Err(ScmError::TooLarge { .. }) => None,
         Err(error) => return Err(error),

@@ -15,13 +15,13 @@ const TREE_LIMIT: u64 = 256 * 1024 * 1024;
 /// The files below the folder that `url` names, with paths relative to it; `token` is a template's own.
 pub async fn read_folder(cx: &Context, url: &str, token: Option<&str>) -> Result<Vec<TreeFile>, ActionError> {
     let files = match came_along(cx, url)? {
-        Some((path, files)) => below(&path, files.to_vec()),
+        Some((path, files)) => below(&path, files),
         None => {
             let located = located(cx, url, token)?;
             let commit = pin(cx, &located).await?;
             let repository = &located.source.repository;
             let tree = located.forge.read_tree(repository, &commit, TREE_LIMIT).await?;
-            below(&located.source.path, tree.files)
+            below(&located.source.path, &tree.files)
         }
     };
     if files.is_empty() {
@@ -79,15 +79,15 @@ async fn pin(cx: &Context, located: &Located) -> Result<String, ActionError> {
     Ok(commit)
 }
 
-fn below(folder: &str, files: Vec<TreeFile>) -> Vec<TreeFile> {
+fn below(folder: &str, files: &[TreeFile]) -> Vec<TreeFile> {
     let prefix = if folder.is_empty() {
         String::new()
     } else {
         format!("{folder}/")
     };
-    let inside = files.into_iter().filter_map(|file| {
+    let inside = files.iter().filter_map(|file| {
         let path = file.path.strip_prefix(&prefix)?.to_owned();
-        Some(TreeFile { path, ..file })
+        Some(TreeFile { path, ..file.clone() })
     });
     inside.collect()
 }

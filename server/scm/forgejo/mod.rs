@@ -11,7 +11,7 @@ use url::Url;
 use super::address::{SEGMENT, is_commit_id};
 use super::{
     Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
-    Source, Tree, Watched, archive,
+    Source, Tree, Watched, archive, trees::Trees,
 };
 
 mod collaboration;
@@ -63,6 +63,7 @@ pub struct Forgejo {
     password: Option<String>,
     /// Login name of the account, once known.
     account: OnceLock<String>,
+    trees: Trees,
 }
 
 impl Forgejo {
@@ -85,6 +86,7 @@ impl Forgejo {
             username: config.username,
             password: config.password,
             account,
+            trees: Trees::default(),
         }
     }
 
@@ -188,6 +190,7 @@ impl Scm for Forgejo {
             username: None,
             password: Some(token.to_owned()),
             account: OnceLock::new(),
+            trees: Trees::default(),
         }))
     }
 
@@ -331,17 +334,18 @@ impl Scm for Forgejo {
         };
         let what = format!("the files of {}/{} at {reference}", repository.owner, repository.name);
         let file = format!("{commit}.tar.gz");
-        let request = self.api.request(
-            Method::GET,
-            &["repos", &repository.owner, &repository.name, "archive", &file],
-        )?;
-        let response = self.api.send(request, &what).await?;
-        let packed = self.api.body(response, archive::packed_limit(limit), &what).await?;
-        match archive::unpack_apart(packed, limit).await {
-            Ok(files) => Ok(Tree { commit, files }),
-            Err(archive::ArchiveError::TooLarge) => Err(ScmError::TooLarge { what, limit }),
-            Err(error) => Err(self.api.unexpected(format!("{what}: {error}"))),
-        }
+        let packed = async {
+            let request = self.api.request(
+                Method::GET,
+                &["repos", &repository.owner, &repository.name, "archive", &file],
+            )?;
+            let response = self.api.send(request, &what).await?;
+            self.api.body(response, archive::packed_limit(limit), &what).await
+        };
+        let unexpected = |reason| self.api.unexpected(reason);
+        self.trees
+            .get(repository, commit, limit, &what, packed, unexpected)
+            .await
     }
 
     async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError> {

@@ -12,7 +12,7 @@ use url::Url;
 use super::address::{SEGMENT, is_commit_id};
 use super::{
     Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
-    Source, Tree, Watched, archive,
+    Source, Tree, Watched, archive, trees::Trees,
 };
 
 mod collaboration;
@@ -59,6 +59,7 @@ pub struct Github {
     token: Option<String>,
     /// Login name of the account, once known.
     account: OnceLock<String>,
+    trees: Trees,
 }
 
 impl Github {
@@ -69,6 +70,7 @@ impl Github {
             base,
             token: config.token,
             account: OnceLock::new(),
+            trees: Trees::default(),
         })
     }
 
@@ -193,6 +195,7 @@ impl Scm for Github {
             base: self.base.clone(),
             token: Some(token.to_owned()),
             account: OnceLock::new(),
+            trees: Trees::default(),
         }))
     }
 
@@ -305,13 +308,14 @@ impl Scm for Github {
         };
         let what = format!("the files of {}/{} at {reference}", repository.owner, repository.name);
         let ask = Self::of(Method::GET, repository, &["tarball", &commit]);
-        let response = self.api.send(ask, &what).await?;
-        let packed = self.api.body(response, archive::packed_limit(limit), &what).await?;
-        match archive::unpack_apart(packed, limit).await {
-            Ok(files) => Ok(Tree { commit, files }),
-            Err(archive::ArchiveError::TooLarge) => Err(ScmError::TooLarge { what, limit }),
-            Err(error) => Err(self.api.unexpected(format!("{what}: {error}"))),
-        }
+        let packed = async {
+            let response = self.api.send(ask, &what).await?;
+            self.api.body(response, archive::packed_limit(limit), &what).await
+        };
+        let unexpected = |reason| self.api.unexpected(reason);
+        self.trees
+            .get(repository, commit, limit, &what, packed, unexpected)
+            .await
     }
 
     async fn create_repository(&self, new: &NewRepository) -> Result<RepositoryInfo, ScmError> {
