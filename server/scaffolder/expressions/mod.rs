@@ -99,24 +99,17 @@ pub fn render_value_with_warnings(
     on_deep_stack(|| render_at(value, context, options, &mut String::new(), warnings))
 }
 
-/// Runs `work` on a thread whose stack holds as many levels as [`Limits::depth`] allows, whatever the
-/// caller's stack has left. It costs some ten microseconds.
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, ExpressionError> + Send) -> Result<T, ExpressionError> {
+/// Runs `work` on a stack that holds as many levels as [`Limits::depth`] allows, whatever the caller's has left: on the
+/// caller's own where that is enough.
+fn on_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     const STACK: usize = 16 * 1024 * 1024;
-    let failed = |message: String| ExpressionError {
-        kind: ErrorKind::Limit,
-        message,
-        line: 1,
-        column: 1,
+    // Frames that are not optimised need more than twice as much.
+    const NEEDED: usize = if cfg!(debug_assertions) {
+        15 * 1024 * 1024
+    } else {
+        6 * 1024 * 1024
     };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => Err(failed(format!("no thread could be started to render on: {error}"))),
-        }
-    })
+    stacker::maybe_grow(NEEDED, STACK, work)
 }
 
 fn render_at(
@@ -227,10 +220,9 @@ pub fn is_truthy(value: &Value) -> bool {
 /// failure. False for a text that does not parse.
 pub fn calls_status_function(text: &str) -> bool {
     on_deep_stack(|| {
-        let nodes = parse::parse(&value::units(text), Syntax::default(), Limits::default().depth)?;
-        Ok(nodes.iter().any(node_calls_status))
+        parse::parse(&value::units(text), Syntax::default(), Limits::default().depth)
+            .is_ok_and(|nodes| nodes.iter().any(node_calls_status))
     })
-    .unwrap_or(false)
 }
 
 fn node_calls_status(node: &Node) -> bool {
