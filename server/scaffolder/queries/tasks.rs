@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::write::insert_events;
 use super::{NewEvent, decode, foreign, text};
-use crate::scaffolder::model::{EventKind, Standstill, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
+use crate::scaffolder::model::{EventKind, Standstill, Step, StepRecord, StepStatus, Task, TaskSpec, TaskStatus};
 
 /// A task about to be stored.
 pub struct NewTask<'a> {
@@ -24,11 +24,19 @@ pub struct NewTask<'a> {
 
 /// Stores a task with its steps, and wakes a worker.
 pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Error> {
-    let mut tx = db.begin().await?;
+    let positions: Vec<i32> = (0..).take(new.spec.steps.len()).collect();
+    let column = |field: fn(&Step) -> &str| -> Vec<&str> { new.spec.steps.iter().map(field).collect() };
     sqlx::query!(
-        "insert into scaffolder_task
-           (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets, undoes)
-         values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8, $9)",
+        "with task as (
+           insert into scaffolder_task
+             (id, template_ref, title, spec, status, created_by, created_at, has_secrets, secrets, undoes)
+           values ($1, $2, $3, $4::text::json, 'open', $5, $6, $7, $8, $9)
+         ), step as (
+           insert into scaffolder_task_step (task_id, position, id, name, action)
+           select $1, step.position, step.id, step.name, step.action
+           from unnest($10::int[], $11::text[], $12::text[], $13::text[]) step (position, id, name, action)
+         )
+         select pg_notify('scaffolder_task', $1::uuid::text)",
         new.id,
         new.spec.template_info.entity_ref,
         new.title,
@@ -37,26 +45,15 @@ pub async fn insert_task(db: &PgPool, new: &NewTask<'_>) -> Result<(), sqlx::Err
         new.created_at,
         new.has_secrets,
         new.secrets,
-        new.undoes
+        new.undoes,
+        &positions,
+        &column(|step| &step.id) as &[&str],
+        &column(|step| &step.name) as &[&str],
+        &column(|step| &step.action) as &[&str]
     )
-    .execute(&mut *tx)
+    .execute(db)
     .await?;
-    for (position, step) in (0i32..).zip(&new.spec.steps) {
-        sqlx::query!(
-            "insert into scaffolder_task_step (task_id, position, id, name, action) values ($1, $2, $3, $4, $5)",
-            new.id,
-            position,
-            step.id,
-            step.name,
-            step.action
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", new.id.to_string())
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await
+    Ok(())
 }
 
 /// A task as a row has it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgExecutor, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::pauses::{NewApproval, store_pause};
@@ -110,6 +110,14 @@ pub struct Write {
     pub end: Option<End>,
 }
 
+impl Write {
+    /// The task and what is its own change, and nothing that concerns others.
+    fn is_alone(&self) -> bool {
+        let paused = matches!(self.step, Some(StepWrite::Pause(_)));
+        !paused && self.intent.is_none() && self.effect.is_none() && self.removed.is_none()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Another worker has the task, or it was cancelled: nothing more may be written.
@@ -130,36 +138,24 @@ pub async fn apply(
     now: DateTime<Utc>,
     write: &Write,
 ) -> Result<(), WriteError> {
+    let by = By {
+        task_id,
+        owner,
+        write_id,
+    };
+    if write.is_alone() {
+        // One statement is a transaction by itself, and takes one way there and back.
+        return match store(db, by, now, write).await? {
+            true => Ok(()),
+            false => known(db, by).await,
+        };
+    }
     let mut tx = db.begin().await?;
-    let task = sqlx::query!(
-        "select next_event, last_write, lease_owner from scaffolder_task where id = $1 for update",
-        task_id
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(WriteError::LeaseLost)?;
-    if task.last_write == Some(write_id) {
-        return Ok(());
+    if !store(&mut *tx, by, now, write).await? {
+        return known(&mut *tx, by).await;
     }
-    if task.lease_owner != Some(owner) {
-        return Err(WriteError::LeaseLost);
-    }
-    let next = insert_events(&mut tx, task_id, task.next_event, &write.events).await?;
     if let Some(StepWrite::Pause(pause)) = &write.step {
         store_pause(&mut tx, task_id, pause).await?;
-    } else if let Some(step) = &write.step {
-        update_step(&mut tx, task_id, step).await?;
-    }
-    if let Some(archive) = &write.workspace {
-        sqlx::query!(
-            "insert into scaffolder_workspace (task_id, archive, stored_at) values ($1, $2, $3)
-             on conflict (task_id) do update set archive = excluded.archive, stored_at = excluded.stored_at",
-            task_id,
-            archive,
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
     }
     if let Some(intent) = &write.intent {
         insert_intent(&mut tx, task_id, intent, now).await?;
@@ -191,131 +187,204 @@ pub async fn apply(
         .execute(&mut *tx)
         .await?;
     }
-    match &write.end {
-        None => {
-            sqlx::query!(
-                "update scaffolder_task set next_event = $2, last_write = $3 where id = $1",
-                task_id,
-                next,
-                write_id
-            )
-            .execute(&mut *tx)
-            .await?;
-        }
-        Some(end) => {
-            sqlx::query!(
-                "update scaffolder_task set next_event = $2, last_write = $3, status = $4, output = $5::text::json, error = $6,
-                        finished_at = $7, lease_owner = null, lease_until = null, secrets = null
-                 where id = $1",
-                task_id,
-                next,
-                write_id,
-                end.status.as_str(),
-                end.output.as_ref().map(text).transpose()?,
-                end.error,
-                now
-            )
-            .execute(&mut *tx)
-            .await?;
-            if end.status == TaskStatus::Completed {
-                sqlx::query!("delete from scaffolder_workspace where task_id = $1", task_id)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-        }
-    }
-    sqlx::query!("select pg_notify('scaffolder_task', $1::text)", task_id.to_string())
-        .execute(&mut *tx)
-        .await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Numbers and stores events; gives the next free number. The caller holds the lock of the task's row.
+/// Whose write it is, and which.
+#[derive(Clone, Copy)]
+struct By {
+    task_id: Uuid,
+    owner: Uuid,
+    write_id: Uuid,
+}
+
+/// A write that found nothing to store: it was stored before, or the lease is gone.
+async fn known(db: impl PgExecutor<'_>, by: By) -> Result<(), WriteError> {
+    let last = sqlx::query_scalar!("select last_write from scaffolder_task where id = $1", by.task_id)
+        .fetch_optional(db)
+        .await?
+        .flatten();
+    match last == Some(by.write_id) {
+        true => Ok(()),
+        false => Err(WriteError::LeaseLost),
+    }
+}
+
+/// Events, the step, the workspace and the end, in one statement under the lock of the task's row; false, and nothing is
+/// stored, where the lease is not ours or this was stored before.
+async fn store(db: impl PgExecutor<'_>, by: By, now: DateTime<Utc>, write: &Write) -> Result<bool, WriteError> {
+    let events = Columns::of(&write.events);
+    let step = StepColumns::of(write.step.as_ref())?;
+    let end = write.end.as_ref();
+    // What is lost with the machine is only that a step has begun or said something: it begins and says it again.
+    let relaxed =
+        write.is_alone() && write.workspace.is_none() && end.is_none() && matches!(step.change, None | Some("begin"));
+    let stored = sqlx::query!(
+        r#"with held as (
+             update scaffolder_task
+             set next_event = next_event + cardinality($4::text[]), last_write = $3,
+                 status = coalesce($16, status),
+                 output = case when $16::text is null then output else $17::text::json end,
+                 error = case when $16::text is null then error else $18::jsonb end,
+                 finished_at = case when $16::text is null then finished_at else $8 end,
+                 lease_owner = case when $16::text is null then lease_owner end,
+                 lease_until = case when $16::text is null then lease_until end,
+                 secrets = case when $16::text is null then secrets end
+             where id = $1 and lease_owner = $2 and last_write is distinct from $3
+             returning next_event - cardinality($4::text[]) as first_event
+           ), told as (
+             insert into scaffolder_task_event (task_id, id, type, body, created_at)
+             select $1, held.first_event + event.number - 1, event.kind, event.body, event.at
+             from held, unnest($4::text[], $5::jsonb[], $6::timestamptz[]) with ordinality event (kind, body, at, number)
+           ), begun as (
+             update scaffolder_task_step step
+             set status = 'processing', attempt = attempt + 1, reason = null, started_at = coalesce(started_at, $10),
+                 finished_at = null, tried_at = $10, waits = null, waits_since = null, waits_until = null
+             from held where $7 = 'begin' and step.task_id = $1 and step.position = $9
+           ), iterated as (
+             update scaffolder_task_step step set iterations = $19::text::json, inputs = $15::text::json
+             from held where $7 = 'iterated' and step.task_id = $1 and step.position = $9
+           ), ended as (
+             update scaffolder_task_step step
+             set status = $11, input_digest = coalesce($12, input_digest), output = $13::text::json, reason = $14,
+                 finished_at = $10, inputs = coalesce($15::text::json, inputs), waits = null, waits_since = null,
+                 waits_until = null
+             from held where $7 = 'end' and step.task_id = $1 and step.position = $9
+           ), packed as (
+             insert into scaffolder_workspace (task_id, archive, stored_at)
+             select $1, $20::bytea, $8 from held where $20::bytea is not null
+             on conflict (task_id) do update set archive = excluded.archive, stored_at = excluded.stored_at
+           ), dropped as (
+             delete from scaffolder_workspace using held where $16 = 'completed' and task_id = $1
+           )
+           select pg_notify('scaffolder_task', $1::uuid::text),
+                  case when $21 then set_config('synchronous_commit', 'off', true) end as relaxed
+           from held"#,
+        by.task_id,
+        by.owner,
+        by.write_id,
+        &events.kinds as &[&str],
+        &events.bodies as &[&Value],
+        &events.times,
+        step.change,
+        now,
+        step.position,
+        step.at,
+        step.status,
+        step.input_digest,
+        step.output,
+        step.reason,
+        step.inputs,
+        end.map(|end| end.status.as_str()),
+        end.and_then(|end| end.output.as_ref()).map(text).transpose()?,
+        end.and_then(|end| end.error.as_ref()),
+        step.iterations,
+        write.workspace.as_deref(),
+        relaxed
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(stored.is_some())
+}
+
+/// Events as lists of their fields.
+struct Columns<'a> {
+    kinds: Vec<&'a str>,
+    bodies: Vec<&'a Value>,
+    times: Vec<DateTime<Utc>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(events: &'a [NewEvent]) -> Self {
+        Self {
+            kinds: events.iter().map(|event| event.kind.as_str()).collect(),
+            bodies: events.iter().map(|event| &event.body).collect(),
+            times: events.iter().map(|event| event.at).collect(),
+        }
+    }
+}
+
+/// The change of a step as the fields of its row.
+#[derive(Default)]
+struct StepColumns<'a> {
+    change: Option<&'static str>,
+    position: Option<i32>,
+    at: Option<DateTime<Utc>>,
+    status: Option<&'static str>,
+    input_digest: Option<&'a str>,
+    output: Option<String>,
+    reason: Option<&'a str>,
+    inputs: Option<String>,
+    iterations: Option<String>,
+}
+
+impl<'a> StepColumns<'a> {
+    fn of(step: Option<&'a StepWrite>) -> Result<Self, sqlx::Error> {
+        Ok(match step {
+            // A pause is stored together with the task: see `apply`.
+            None | Some(StepWrite::Pause(_)) => Self::default(),
+            Some(StepWrite::Begin { position, at }) => Self {
+                change: Some("begin"),
+                position: Some(*position),
+                at: Some(*at),
+                ..Self::default()
+            },
+            Some(StepWrite::Iterated {
+                position,
+                iterations,
+                inputs,
+            }) => Self {
+                change: Some("iterated"),
+                position: Some(*position),
+                iterations: Some(text(iterations)?),
+                inputs: Some(text(inputs)?),
+                ..Self::default()
+            },
+            Some(StepWrite::End {
+                position,
+                status,
+                inputs,
+                input_digest,
+                output,
+                reason,
+                at,
+            }) => Self {
+                change: Some("end"),
+                position: Some(*position),
+                at: Some(*at),
+                status: Some(status.as_str()),
+                input_digest: input_digest.as_deref(),
+                output: output.as_ref().map(text).transpose()?,
+                reason: reason.as_deref(),
+                inputs: inputs.as_ref().map(text).transpose()?,
+                iterations: None,
+            },
+        })
+    }
+}
+
+/// Stores events from number `next` on; gives the next free number. The caller holds the lock of the task's row.
 pub(super) async fn insert_events(
     tx: &mut Transaction<'_, Postgres>,
     task_id: Uuid,
-    mut next: i64,
+    next: i64,
     events: &[NewEvent],
 ) -> Result<i64, sqlx::Error> {
-    for event in events {
-        sqlx::query!(
-            "insert into scaffolder_task_event (task_id, id, type, body, created_at) values ($1, $2, $3, $4, $5)",
-            task_id,
-            next,
-            event.kind.as_str(),
-            event.body,
-            event.at
-        )
-        .execute(&mut **tx)
-        .await?;
-        next += 1;
-    }
-    Ok(next)
-}
-
-async fn update_step(tx: &mut Transaction<'_, Postgres>, task_id: Uuid, step: &StepWrite) -> Result<(), sqlx::Error> {
-    match step {
-        StepWrite::Begin { position, at } => {
-            sqlx::query!(
-                "update scaffolder_task_step set status = 'processing', attempt = attempt + 1, reason = null,
-                        started_at = coalesce(started_at, $3), finished_at = null, tried_at = $3,
-                        waits = null, waits_since = null, waits_until = null
-                 where task_id = $1 and position = $2",
-                task_id,
-                position,
-                at
-            )
-            .execute(&mut **tx)
-            .await?;
-        }
-        StepWrite::Iterated {
-            position,
-            iterations,
-            inputs,
-        } => {
-            sqlx::query!(
-                "update scaffolder_task_step set iterations = $3::text::json, inputs = $4::text::json
-                 where task_id = $1 and position = $2",
-                task_id,
-                position,
-                text(iterations)?,
-                text(inputs)?
-            )
-            .execute(&mut **tx)
-            .await?;
-        }
-        // Together with the task: see `apply`.
-        StepWrite::Pause(_) => {}
-        StepWrite::End {
-            position,
-            status,
-            inputs,
-            input_digest,
-            output,
-            reason,
-            at,
-        } => {
-            sqlx::query!(
-                "update scaffolder_task_step
-                 set status = $3, input_digest = coalesce($4, input_digest), output = $5::text::json,
-                     reason = $6, finished_at = $7, inputs = coalesce($8::text::json, inputs),
-                     waits = null, waits_since = null, waits_until = null
-                 where task_id = $1 and position = $2",
-                task_id,
-                position,
-                status.as_str(),
-                input_digest.as_deref(),
-                output.as_ref().map(text).transpose()?,
-                reason.as_deref(),
-                at,
-                inputs.as_ref().map(text).transpose()?
-            )
-            .execute(&mut **tx)
-            .await?;
-        }
-    }
-    Ok(())
+    let columns = Columns::of(events);
+    let stored = sqlx::query!(
+        "insert into scaffolder_task_event (task_id, id, type, body, created_at)
+         select $1, $2 + event.number - 1, event.kind, event.body, event.at
+         from unnest($3::text[], $4::jsonb[], $5::timestamptz[]) with ordinality event (kind, body, at, number)",
+        task_id,
+        next,
+        &columns.kinds as &[&str],
+        &columns.bodies as &[&Value],
+        &columns.times
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(next + i64::try_from(stored.rows_affected()).unwrap_or_default())
 }
 
 async fn insert_intent(
