@@ -115,7 +115,7 @@ impl Deployments {
         };
         shown.url = Some(forge.commit_url(&source.repository, revision));
         if let Some(commit) = self.commits.find(&source.repository, revision).await {
-            shown.subject = commit.message.lines().next().map(str::to_owned);
+            shown.subject = Some(commit.subject().to_owned());
             shown.author = Some(commit.author.clone());
             shown.at = Some(commit.at);
         }

@@ -120,8 +120,23 @@ pub struct Commit {
     pub id: String,
     pub message: String,
     pub author: String,
+    /// Address of the author as git has it; empty where the forge keeps it to itself.
+    pub email: String,
+    /// Login name of the author's account on the forge, where it knows one.
+    pub account: Option<String>,
+    /// When it was written, as its author's clock had it.
     pub at: DateTime<Utc>,
 }
+
+impl Commit {
+    /// First line of the message.
+    pub fn subject(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+}
+
+/// Commits that [`Scm::list_commits`] answers at most.
+pub const MOST_COMMITS: usize = 50;
 
 /// What is told of a commit on the forge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,6 +284,10 @@ pub trait Scm: Send + Sync {
     -> Result<(), ScmError>;
     /// The commit that a branch, tag or commit name stands for; `NotFound` for an empty repository.
     async fn commit(&self, repository: &Repository, reference: &str) -> Result<Commit, ScmError>;
+    /// The last commits that touched a file or folder, or of the whole repository where the path is empty, newest first:
+    /// at most `limit`, and never more than [`MOST_COMMITS`]. None for an empty repository or a path that never was;
+    /// `NotFound` where there is no such repository or reference.
+    async fn list_commits(&self, source: &Source, limit: usize) -> Result<Vec<Commit>, ScmError>;
     /// Content of one file; at most `limit` bytes.
     async fn read_file(&self, source: &Source, limit: u64) -> Result<Bytes, ScmError>;
     /// The whole tree at a reference (resolved to a commit first); `limit` bytes of content at most.

@@ -215,8 +215,27 @@ impl Scm for MemoryForge {
             id: self.look(repository)?.0,
             message: String::new(),
             author: String::new(),
+            email: String::new(),
+            account: None,
             at: DateTime::UNIX_EPOCH,
         })
+    }
+
+    /// One, of whoever it is told of.
+    async fn list_commits(&self, source: &Source, _: usize) -> Result<Vec<Commit>, ScmError> {
+        let (newest, _) = self.look(&source.repository)?;
+        Ok(vec![Commit {
+            id: source
+                .reference
+                .clone()
+                .filter(|name| name.len() == 40)
+                .unwrap_or(newest),
+            message: format!("Change {} <&>\n\nMore.", source.path),
+            author: "Ada <b>Lovelace".to_owned(),
+            email: "ada@example.org".to_owned(),
+            account: Some("ada".to_owned()),
+            at: DateTime::UNIX_EPOCH,
+        }])
     }
 
     async fn read_file(&self, _: &Source, _: u64) -> Result<Bytes, ScmError> {

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::address::{SEGMENT, is_commit_id};
 use super::{
-    Collaboration, Commit, CommitStatus, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError,
-    Source, Tree, Watched, archive, trees::Trees,
+    Collaboration, Commit, CommitStatus, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo,
+    Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
 };
 
 mod collaboration;
@@ -107,6 +107,21 @@ impl Forgejo {
             url.extend(utf8_percent_encode(segment, SEGMENT));
         }
         url
+    }
+
+    fn commit_of(&self, found: wire::Commit) -> Result<Commit, ScmError> {
+        if !is_commit_id(&found.sha) {
+            return Err(self.api.unexpected(format!("{:?} is not a commit id", found.sha)));
+        }
+        let account = found.author.map(|account| account.login);
+        Ok(Commit {
+            id: found.sha,
+            message: found.commit.message,
+            author: found.commit.author.name,
+            email: found.commit.author.email,
+            account: account.filter(|login| !login.is_empty()),
+            at: found.commit.author.date,
+        })
     }
 
     fn info(&self, found: wire::Repository, wanted_branch: &str) -> RepositoryInfo {
@@ -221,15 +236,45 @@ impl Scm for Forgejo {
             other => other?,
         };
         let commit = commits.into_iter().next().ok_or_else(|| self.api.not_found(&what))?;
-        if !is_commit_id(&commit.sha) {
-            return Err(self.api.unexpected(format!("{:?} is not a commit id", commit.sha)));
+        self.commit_of(commit)
+    }
+
+    async fn list_commits(&self, source: &Source, limit: usize) -> Result<Vec<Commit>, ScmError> {
+        let repository = &source.repository;
+        let what = format!("commits of {}/{}", repository.owner, repository.name);
+        let limit = limit.clamp(1, MOST_COMMITS).to_string();
+        let mut query = vec![
+            ("limit", limit.as_str()),
+            ("stat", "false"),
+            ("verification", "false"),
+            ("files", "false"),
+        ];
+        query.extend(source.reference.as_deref().map(|reference| ("sha", reference)));
+        if !source.path.is_empty() {
+            query.push(("path", &source.path));
         }
-        Ok(Commit {
-            id: commit.sha,
-            message: commit.commit.message,
-            author: commit.commit.author.name,
-            at: commit.commit.author.date,
-        })
+        let request = self
+            .api
+            .request(Method::GET, &["repos", &repository.owner, &repository.name, "commits"])?
+            .query(&query);
+        let found: Vec<wire::Commit> = match self.api.json(request, &what).await {
+            // "Git Repository is empty."
+            Err(ScmError::Conflict { .. }) => return Ok(Vec::new()),
+            // Of a path that never was, Gitea says what it says of a repository that is not there.
+            Err(ScmError::NotFound { .. }) if !source.path.is_empty() => {
+                self.list_commits(
+                    &Source {
+                        path: String::new(),
+                        ..source.clone()
+                    },
+                    1,
+                )
+                .await?;
+                return Ok(Vec::new());
+            }
+            other => other?,
+        };
+        found.into_iter().map(|commit| self.commit_of(commit)).collect()
     }
 
     async fn read_file(&self, source: &Source, limit: u64) -> Result<Bytes, ScmError> {

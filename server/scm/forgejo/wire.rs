@@ -42,6 +42,15 @@ pub struct CreateRepository<'a> {
 pub struct Commit {
     pub sha: String,
     pub commit: CommitBody,
+    /// The account whose address the author has; null where there is none.
+    #[serde(default)]
+    pub author: Option<Author>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Author {
+    #[serde(default)]
+    pub login: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +64,8 @@ pub struct CommitBody {
 pub struct Signature {
     #[serde(default)]
     pub name: String,
+    #[serde(default)]
+    pub email: String,
     pub date: DateTime<Utc>,
 }
 

@@ -100,6 +100,16 @@ async fn repositories_and_files_are_read() {
             200,
             json!([{"sha": COMMIT, "commit": {"message": "Fix all", "author": {"name": "Mona", "date": "2026-04-14T16:00:49Z"}}}]),
         ),
+        "GET /repos/acme/demo/commits?per_page=50&sha=main&path=docs%2Fa+b.md" => answer(
+            200,
+            json!([{
+                "sha": COMMIT, "author": {"login": "mona"},
+                "commit": {"message": "Fix", "author": {"name": "Mona", "email": "m@x.test", "date": "2026-04-14T16:00:49Z"}},
+            }, {
+                "sha": COMMIT, "author": {},
+                "commit": {"message": "Add", "author": {"name": "Eve", "date": "2026-04-13T16:00:49Z"}},
+            }]),
+        ),
         "GET /repos/acme/demo/contents/docs/a%20b.md?ref=main" => Response::new(Body::from("# Hi\n")),
         _ => answer(404, json!({"message": "Not Found", "documentation_url": "https://docs.github.com/rest"})),
     })
@@ -118,6 +128,28 @@ async fn repositories_and_files_are_read() {
     assert!(info.empty && info.may_administer && info.default_branch == "main");
     assert_eq!(forge.commit(&source.repository, "feature/x").await.unwrap().id, COMMIT);
     assert_eq!(forge.read_file(source, 100).await.unwrap(), "# Hi\n");
+    let commits = forge.list_commits(source, usize::MAX).await.unwrap();
+    let told: Vec<_> = commits
+        .iter()
+        .map(|commit| {
+            (
+                commit.subject(),
+                commit.author.as_str(),
+                commit.email.as_str(),
+                commit.account.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("Fix", "Mona", "m@x.test", Some("mona")), ("Add", "Eve", "", None)]
+    );
+    let empty = Source {
+        reference: None,
+        path: String::new(),
+        ..source.clone()
+    };
+    assert_eq!(forge.list_commits(&empty, 1).await.unwrap(), []);
     assert!(forge.has_file(source).await.unwrap());
     let error = forge.read_file(source, 3).await.unwrap_err();
     assert!(matches!(error, ScmError::TooLarge { limit: 3, .. }), "{error:?}");

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portico::scm::{ForgejoConfig, Forges, NewRepository, Repository, Scm, ScmError, Source, Watched};
+use serde_json::json;
 
 use crate::support::{Bench, eventually, fresh, git};
 
@@ -239,6 +240,73 @@ async fn files_and_trees_are_read(target: &Target) {
     assert!(matches!(missing, Err(ScmError::NotFound { .. })), "{missing:?}");
 }
 
+async fn commits_are_listed_by_file(target: &Target) {
+    let forge = target.forge();
+    let repository = target.create("history").await;
+    let all = source(&repository, None, "");
+    assert_eq!(forge.list_commits(&all, 10).await.expect("it is empty"), []);
+    let first = target
+        .push(&repository, "main", |folder| {
+            write(folder, "a b/c.yaml", b"1");
+            write(folder, "other", b"1");
+        })
+        .await;
+    let api = target.systems.forge_api();
+    let file = json!({"content": "eA==", "branch": "main", "message": "Add x\n\nWhy.",
+        "author": {"name": "Ada Lovelace", "email": "ada@example.org"},
+        "committer": {"name": "Ada Lovelace", "email": "ada@example.org"}});
+    let (status, made) = api
+        .post(&format!("{}/contents/a%20b/x", api_path(&repository)), &file)
+        .await;
+    assert_eq!(status.as_u16(), 201, "{made}");
+    let second = made["commit"]["sha"].as_str().expect("an id").to_owned();
+    let list = async |reference: Option<&str>, path: &str, limit: usize| -> Vec<String> {
+        let listed = forge.list_commits(&source(&repository, reference, path), limit).await;
+        listed
+            .expect("the forge answers")
+            .into_iter()
+            .map(|commit| commit.id)
+            .collect()
+    };
+    let newest_first = [second.clone(), first.clone()];
+    assert_eq!(list(None, "", 10).await, newest_first);
+    assert_eq!(list(Some("main"), "a b", 10).await, newest_first);
+    assert_eq!(list(Some("main"), "", 1).await, newest_first[..1]);
+    assert_eq!(list(Some("main"), "a b/c.yaml", 10).await, newest_first[1..]);
+    assert_eq!(list(Some(&first), "", 10).await, newest_first[1..]);
+    assert_eq!(list(Some("main"), "none", 10).await, Vec::<String>::new());
+    let by_ada = &forge
+        .list_commits(&source(&repository, Some(&second), "a b/x"), 1)
+        .await
+        .expect("it is there")[0];
+    assert_eq!(
+        (
+            by_ada.subject(),
+            by_ada.author.as_str(),
+            by_ada.email.as_str(),
+            by_ada.account.as_deref()
+        ),
+        ("Add x", "Ada Lovelace", "ada@example.org", None)
+    );
+    for missing in [
+        source(&repository, Some("none"), ""),
+        source(
+            &Repository {
+                name: "none-of-these".to_owned(),
+                ..repository.clone()
+            },
+            None,
+            "a",
+        ),
+    ] {
+        let listed = forge.list_commits(&missing, 10).await;
+        assert!(
+            matches!(listed, Err(ScmError::NotFound { .. })),
+            "{missing:?}: {listed:?}"
+        );
+    }
+}
+
 async fn branch_names_with_slashes_are_found(target: &Target) {
     let forges = target.forges();
     let repository = target.create("branch").await;
@@ -335,6 +403,7 @@ pub async fn what_the_port_can_do(systems: Bench, base_url: &str) {
     let target = Target::of(systems, base_url);
     repositories_are_created_once_and_empty(&target).await;
     files_and_trees_are_read(&target).await;
+    commits_are_listed_by_file(&target).await;
     branch_names_with_slashes_are_found(&target).await;
     an_alias_names_the_same_repository(&target).await;
     one_webhook_is_kept(&target).await;
