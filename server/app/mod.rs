@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Sessions, UserTokens};
-use crate::catalog::{self, Catalog, EntityCard, ListColumn};
+use crate::catalog::{self, Catalog, EntityCard, EntityPages, ListColumn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
@@ -235,9 +235,10 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         Arc::new(SyncColumn(deployments.clone())),
         Arc::new(HealthColumn(deployments.clone())),
     ];
+    let entities = EntityPages::new(catalog, Vec::new());
     let protected = Router::new()
         .merge(home::router(home))
-        .merge(catalog::router(catalog, cards, columns))
+        .merge(catalog::router(entities, cards, columns))
         .merge(deployments::router(deployments))
         .merge(scaffolder::router(scaffolder.clone()));
 

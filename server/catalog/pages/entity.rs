@@ -12,7 +12,7 @@ use super::star::Star;
 use super::{Pages, icon, words};
 use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Entity, EntityRef, ORPHAN, Problem, Related, Shown, queries};
+use crate::catalog::{Catalog, Entity, EntityPages, EntityRef, ORPHAN, Problem, Related, Shown, ShownTab, queries};
 use crate::language::{Text, filters, text};
 use crate::web::{Error, Shell, SignedIn, page};
 
@@ -68,24 +68,72 @@ pub(super) struct Head {
     pub(super) star: Star,
     pub(super) kind_word: Text,
     pub(super) kind_label: Text,
-    /// Which of the pages it is: `overview`, `relations` or `source`.
-    pub(super) tab: &'static str,
+    /// It is the entity's first page.
+    pub(super) overview: bool,
+    pub(super) tabs: Vec<ShownTab>,
 }
 
 impl Head {
     pub(super) async fn of(
-        pages: &Pages,
+        pages: &EntityPages,
         caller: &Caller,
         entity_ref: &EntityRef,
-        tab: &'static str,
+        tab: &str,
     ) -> Result<Self, Error> {
-        let view = view(pages, entity_ref).await?;
+        let view = view(&pages.catalog, entity_ref).await?;
         Ok(Self {
-            star: star(pages, caller, &view).await?,
+            star: star(&pages.catalog, caller, &view).await?,
+            overview: tab == "overview",
+            tabs: pages.shown(&view.entity, entity_ref, tab).await,
             kind_word: words::one(view.entity.kind()),
             kind_label: words::many(&view.entity_ref.kind),
             view,
-            tab,
+        })
+    }
+}
+
+/// The beginning of a page of an entity, for features that serve one: finished, escaped HTML.
+pub struct Heading {
+    pub entity: Entity,
+    /// Where the reader is.
+    pub crumbs: String,
+    /// The entity's name, its problems and its facts.
+    pub head: String,
+    pub tabs: String,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/_crumbs.html")]
+struct CrumbsPart<'a> {
+    head: &'a Head,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/head.html")]
+struct HeadPart<'a> {
+    head: &'a Head,
+}
+
+#[derive(Template)]
+#[template(path = "catalog/_tabs.html")]
+struct TabsPart<'a> {
+    head: &'a Head,
+}
+
+impl Heading {
+    pub(in crate::catalog) async fn of(
+        pages: &EntityPages,
+        caller: &Caller,
+        shell: &Shell,
+        entity_ref: &EntityRef,
+        tab: &str,
+    ) -> Result<Self, Error> {
+        let head = Head::of(pages, caller, entity_ref, tab).await?;
+        Ok(Self {
+            crumbs: shell.locale.render(&CrumbsPart { head: &head })?,
+            head: shell.locale.render(&HeadPart { head: &head })?,
+            tabs: shell.locale.render(&TabsPart { head: &head })?,
+            entity: head.view.entity,
         })
     }
 }
@@ -117,7 +165,7 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
-    let head = Head::of(&pages, &caller, &entity_ref, "overview").await?;
+    let head = Head::of(&pages.entities, &caller, &entity_ref, "overview").await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
     let shown = Shown {
         entity: &head.view.entity,
@@ -148,13 +196,13 @@ pub async fn about(
     Path((namespace, kind, name)): Path<(String, String, String)>,
 ) -> Result<Response, Error> {
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
-    let head = Head::of(&pages, &caller, &entity_ref, "overview").await?;
+    let head = Head::of(&pages.entities, &caller, &entity_ref, "overview").await?;
     page(shell.locale, &AboutFragment { shell, head })
 }
 
 /// The caller's star of the entity; without a script it leads back to the entity's page.
-async fn star(pages: &Pages, caller: &Caller, view: &View) -> Result<Star, Error> {
-    let stars = pages.catalog.starred(&caller.actor()).await?;
+async fn star(catalog: &Catalog, caller: &Caller, view: &View) -> Result<Star, Error> {
+    let stars = catalog.starred(&caller.actor()).await?;
     let on = stars.contains(&view.entity_ref.to_string());
     Ok(Star::new(
         &view.entity_ref,
@@ -164,12 +212,12 @@ async fn star(pages: &Pages, caller: &Caller, view: &View) -> Result<Star, Error
     ))
 }
 
-async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
-    let db = pages.catalog.db();
-    let entity = pages.catalog.get(entity_ref).await?;
+async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> {
+    let db = catalog.db();
+    let entity = catalog.get(entity_ref).await?;
     let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
     let problems = match &origin {
-        Some(origin) => problems(pages, origin, entity_ref).await?,
+        Some(origin) => problems(catalog, origin, entity_ref).await?,
         None => Vec::new(),
     };
     let refs: Vec<String> = RELATIONS
@@ -226,7 +274,7 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
             })
         })
         .collect();
-    let view_url = web("backstage.io/view-url").map(|url| pages.catalog.page_of(&url));
+    let view_url = web("backstage.io/view-url").map(|url| catalog.page_of(&url));
     let source = view_url.as_ref().map(|url| {
         let name = url.rsplit('/').next().unwrap_or(url);
         (url.clone(), name.to_owned())
@@ -257,13 +305,13 @@ async fn view(pages: &Pages, entity_ref: &EntityRef) -> Result<View, Error> {
 
 /// Problems of the file that the entity is described in, as far as they may be about it.
 async fn problems(
-    pages: &Pages,
+    catalog: &Catalog,
     origin: &queries::entities::Origin,
     entity_ref: &EntityRef,
 ) -> Result<Vec<Problem>, Error> {
     let own = entity_ref.to_string();
     let (_, file) = origin.source.split_once(':').unwrap_or(("", &origin.source));
-    let location = pages.catalog.location(origin.location_id).await?;
+    let location = catalog.location(origin.location_id).await?;
     Ok(location
         .problems
         .into_iter()

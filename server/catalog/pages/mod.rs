@@ -15,6 +15,7 @@ mod star;
 mod stream;
 mod words;
 
+pub use entity::Heading;
 pub use words::one as kind_word;
 
 use std::sync::Arc;
@@ -23,22 +24,25 @@ use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
-use super::{Catalog, EntityCard, ListColumn, api};
+use super::{Catalog, EntityCard, EntityPages, ListColumn, api};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 struct Pages {
     catalog: Catalog,
+    entities: EntityPages,
     cards: Arc<[Arc<dyn EntityCard>]>,
     columns: Arc<[Arc<dyn ListColumn>]>,
 }
 
 /// Every route of the catalog, `/catalog…` and `/api/catalog…`; all of them need a known caller.
 /// `cards` stand on entity pages, `columns` in the list, in the order given.
-pub fn router(catalog: Catalog, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Arc<dyn ListColumn>>) -> Router {
+pub fn router(entities: EntityPages, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Arc<dyn ListColumn>>) -> Router {
+    let catalog = entities.catalog.clone();
     let api = api::router(catalog.clone());
     let pages = Pages {
         catalog,
+        entities,
         cards: cards.into(),
         columns: columns.into(),
     };

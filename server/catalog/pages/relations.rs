@@ -135,7 +135,7 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let middle = EntityRef::new(&kind, &namespace, &name);
-    let head = Head::of(&pages, &caller, &middle, "relations").await?;
+    let head = Head::of(&pages.entities, &caller, &middle, "relations").await?;
     let wanted = question.wanted();
     let graph = pages.catalog.graph(&middle, &wanted).await?;
     let known = Known::of(&pages, &graph).await?;

@@ -75,7 +75,7 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
-    let head = Head::of(&pages, &caller, &entity_ref, "source").await?;
+    let head = Head::of(&pages.entities, &caller, &entity_ref, "source").await?;
     let format = Format::of(wanted.format.as_deref().unwrap_or_default());
     let mut text = format.write(&head.view.entity)?;
     let cut = text.len() > SHOWN;

@@ -38,7 +38,8 @@ impl Answer {
 
 impl Client {
     pub async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
-        let router = router(self.catalog.clone(), vec![Arc::new(Card)], vec![Arc::new(NameLength)]);
+        let entities = EntityPages::new(self.catalog.clone(), vec![Arc::new(Tab)]);
+        let router = router(entities, vec![Arc::new(Card)], vec![Arc::new(NameLength)]);
         let router = testing::frame(self.caller.clone()).around(axum::Router::new(), router);
         let request = Request::builder()
             .method(method)
@@ -77,6 +78,27 @@ impl EntityCard for Card {
     async fn render(&self, shown: Shown<'_>) -> Option<String> {
         let owner = shown.owner.map_or("nobody", |owner| &owner.label);
         (shown.entity.name() == "alpha").then(|| format!("<section>A card of {owner}</section>"))
+    }
+}
+
+struct Tab;
+
+#[async_trait::async_trait]
+impl EntityTab for Tab {
+    fn id(&self) -> &'static str {
+        "length"
+    }
+
+    fn label(&self) -> Text {
+        "A & B".into()
+    }
+
+    fn href(&self, entity_ref: &EntityRef) -> String {
+        format!("{}/length", entity_ref.path())
+    }
+
+    async fn applies(&self, entity: &Entity) -> bool {
+        entity.name() == "alpha"
     }
 }
 

@@ -30,6 +30,11 @@ async fn relations_are_drawn_and_told(db: PgPool) {
             .text
             .contains("href=\"/catalog/default/component/gamma\" aria-label")
     );
+    // Other features' tabs stand on the pages of entities that have them.
+    let tab = format!("<a href=\"{ALPHA}/length\">A &#38; B</a>");
+    assert!(page.text.contains(&tab), "{}", page.text);
+    let beta = client.get("/catalog/default/component/beta").await.text;
+    assert!(beta.contains("aria-current=\"page\">Overview</a>") && !beta.contains("/length"), "{beta}");
     // From the owner on to what else it owns.
     let deeper = client.get(&format!("{ALPHA}/relations?depth=2")).await.text;
     assert!(
