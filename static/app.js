@@ -52,6 +52,84 @@
     }
   });
 
+  // The palette: what is typed is asked for at once; the newest answer counts.
+  const palette = document.getElementById("palette");
+  if (palette) {
+    const input = palette.querySelector("input");
+    const list = document.getElementById("palette-list");
+    const status = palette.querySelector("[role=status]");
+    let asking = new AbortController();
+    let answered = null;
+    const options = () => [...list.querySelectorAll("[role=option]")];
+    const chosen = () => list.querySelector("[aria-selected=true]");
+    const choose = (option) => {
+      if (chosen()) chosen().setAttribute("aria-selected", "false");
+      if (!option) return input.removeAttribute("aria-activedescendant");
+      option.setAttribute("aria-selected", "true");
+      option.scrollIntoView({ block: "nearest" });
+      input.setAttribute("aria-activedescendant", option.id);
+    };
+    const ask = async () => {
+      asking.abort();
+      asking = new AbortController();
+      const text = input.value;
+      try {
+        const answer = await fetch(`/search/palette?q=${encodeURIComponent(text)}`, { signal: asking.signal, headers: { "HX-Request": "true" } });
+        if (!answer.ok) throw new Error(words.refused.replace("{status}", answer.status));
+        list.innerHTML = await answer.text();
+        answered = text;
+        const count = list.querySelector("[data-count]");
+        status.textContent = count.textContent;
+        choose(options()[0]);
+      } catch (error) {
+        if (error.name !== "AbortError") say(error instanceof TypeError ? words.unreachable : error.message);
+      }
+    };
+    const open = (text) => {
+      if (!palette.open) palette.showModal();
+      input.value = text;
+      input.focus();
+      ask();
+    };
+    const take = async (option) => {
+      if (option.dataset.post === undefined) return location.assign(option.href);
+      await fetch(option.href, { method: "POST", body: new URLSearchParams(option.dataset.post), redirect: "manual" });
+      location.reload();
+    };
+    input.addEventListener("input", ask);
+    input.addEventListener("keydown", (event) => {
+      const all = options();
+      const at = all.indexOf(chosen());
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1 + (at < 1 ? all.length : 0), PageDown: Math.min(at + 8, all.length - 1), PageUp: Math.max(at - 8, 0) }[event.key];
+      if (to !== undefined && all.length) {
+        event.preventDefault();
+        choose(all[to % all.length]);
+      }
+      // Before the answer is there, Enter sends the form: the page of the search.
+      if (event.key === "Enter" && chosen() && answered === input.value) {
+        event.preventDefault();
+        take(chosen());
+      }
+    });
+    list.addEventListener("click", (event) => {
+      const option = event.target.closest("[data-post]");
+      if (!option) return;
+      event.preventDefault();
+      take(option);
+    });
+    palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+    if (search) search.addEventListener("input", () => {
+      const text = search.value;
+      search.value = "";
+      open(text);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      open("");
+    });
+  }
+
   document.addEventListener("click", (event) => {
     const dismiss = event.target.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(".note, .toast").remove();

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Sessions, UserTokens};
-use crate::catalog::{self, Catalog, EntityCard, EntityPages, ListColumn};
+use crate::catalog::{self, Additions, Catalog, CatalogErrors, EntityPages};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
@@ -26,7 +26,7 @@ use crate::keys::{Keys, KeysError};
 use crate::kubernetes::{self, ClusterError};
 use crate::login::{self, LoginContext};
 use crate::outbound::{Outbound, OutboundError};
-use crate::scaffolder::{self, MadeByCard, Outside, RecentTasks, Requests, Scaffolder};
+use crate::scaffolder::{self, FoundTasks, MadeByCard, Outside, RecentTasks, Requests, Scaffolder};
 use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
@@ -168,6 +168,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     let deployments = Deployments::new(gitops.clone(), forges, clock.clone(), stop.clone());
     let sections: Vec<Arc<dyn Section>> = vec![
         Arc::new(NeedsAttention::new(deployments.clone(), catalog.clone())),
+        Arc::new(CatalogErrors::new(catalog.clone())),
         Arc::new(RecentTasks::new(scaffolder.clone())),
     ];
     let home = Home::new(catalog.clone(), sections, secure);
@@ -226,22 +227,26 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         .merge(web::health_routes(readiness.clone()))
         .merge(events::public_router(webhooks))
         .merge(login);
-    let cards: Vec<Arc<dyn EntityCard>> = vec![
-        Arc::new(ApplicationCard(deployments.clone())),
-        Arc::new(WhatNowCard(deployments.clone())),
-        Arc::new(MadeByCard::new(scaffolder.clone())),
-    ];
-    let columns: Vec<Arc<dyn ListColumn>> = vec![
-        Arc::new(SyncColumn(deployments.clone())),
-        Arc::new(HealthColumn(deployments.clone())),
-    ];
-    let entities = EntityPages::new(catalog, Vec::new());
+    let additions = Additions {
+        cards: vec![
+            Arc::new(ApplicationCard(deployments.clone())),
+            Arc::new(WhatNowCard(deployments.clone())),
+            Arc::new(MadeByCard::new(scaffolder.clone())),
+        ],
+        columns: vec![
+            Arc::new(SyncColumn(deployments.clone())),
+            Arc::new(HealthColumn(deployments.clone())),
+        ],
+        sections: vec![Arc::new(FoundTasks::new(scaffolder.clone()))],
+    };
+    let entities = EntityPages::new(catalog.clone(), Vec::new());
     let protected = Router::new()
         .merge(home::router(home))
-        .merge(catalog::router(entities, cards, columns))
+        .merge(catalog::router(entities, additions))
         .merge(deployments::router(deployments))
         .merge(scaffolder::router(scaffolder.clone()));
 
+    let counting = catalog.clone();
     let frame = Frame {
         site: config.app.title.clone().into(),
         clock: clock.clone(),
@@ -249,6 +254,11 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         count_tasks: Some(Arc::new(move |user| {
             let scaffolder = scaffolder.clone();
             Box::pin(async move { scaffolder.count_running(user).await })
+        })),
+        count_errors: Some(Arc::new(move |caller| {
+            let catalog = counting.clone();
+            let owners = caller.ownership_refs();
+            Box::pin(async move { catalog.count_faults(&owners).await })
         })),
         form_origins: settings::issuer_origins(config),
         own_origins: settings::own_origins(config),

@@ -266,6 +266,8 @@ pub(super) fn catalog(config: &Config) -> CatalogConfig {
             .processing_interval
             .map(|interval| interval.0.max(SHORTEST_INTERVAL)),
         readonly: config.catalog.readonly,
+        entity_filename: config.catalog.import.entity_filename.trim_matches('/').to_owned(),
+        proposal_branch: config.catalog.import.pull_request_branch_name.clone(),
         discoveries: config.catalog.providers.gitea.iter().map(discovery).collect(),
         orphan_grace: match config.catalog.orphan_strategy {
             OrphanStrategy::Keep => FOR_EVER,

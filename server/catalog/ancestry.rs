@@ -3,8 +3,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::read::{Previous, Reading, Snapshots, location_ref};
-use super::{Catalog, CatalogError, Entity, EntityRef, queries};
+use super::{Catalog, CatalogError, Entity, EntityRef, LocationState, queries};
 use crate::auth::Caller;
+use crate::language::text;
 
 impl Catalog {
     /// The entity and all Location entities above it, each with the refs of its parents; empty where there
@@ -56,6 +57,12 @@ impl Catalog {
         Ok(chain)
     }
 
+    /// May the caller remove entities of this location?
+    pub fn may_delete_entity(&self, caller: &Caller, location: &LocationState) -> bool {
+        let registered = |actor: &String| caller.may_act_for(actor);
+        caller.is_admin() || location.registered_by.as_ref().is_some_and(registered)
+    }
+
     /// Removes an entity until its location is read the next time, which is at once: what its file still
     /// describes comes back. Only who may delete the location may do it.
     pub async fn delete_entity(&self, caller: &Caller, entity_ref: &EntityRef) -> Result<(), CatalogError> {
@@ -64,17 +71,13 @@ impl Catalog {
             .await?
             .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.").into()))?;
         let location = self.location(origin.location_id).await?;
-        if !(caller.is_admin()
-            || location
-                .registered_by
-                .as_ref()
-                .is_some_and(|actor| caller.may_act_for(actor)))
-        {
-            return Err(CatalogError::Forbidden(
-                "Only who registered its location, or an administrator, may remove an entity.".into(),
-            ));
+        if !self.may_delete_entity(caller, &location) {
+            return Err(CatalogError::Forbidden(text!(
+                "Only who registered its location, or an administrator, may remove an entity."
+            )));
         }
         let mut write = self.begin_write().await?;
+        write.asked_by(&caller.actor());
         write.remove(location.id, Some(&[reference])).await?;
         write.commit().await?;
         queries::locations::set_due(self.db(), location.id, self.clock().now()).await?;

@@ -1,8 +1,11 @@
-//! How other features show up on catalog pages without the catalog knowing them: `app` hands over a list.
+//! How other features show up on catalog pages without the catalog knowing them: `app` hands over lists.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::Entity;
+use crate::auth::Caller;
 use crate::language::{Locale, Text};
 use crate::web::Shell;
 
@@ -63,4 +66,50 @@ pub trait ListColumn: Send + Sync {
     fn notice(&self, _locale: Locale, _now: DateTime<Utc>) -> Option<String> {
         None
     }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchHit {
+    pub title: String,
+    /// Path of its page in this portal.
+    pub path: String,
+    /// A line below the title: what it is, where it stands, the words around.
+    pub note: Text,
+}
+
+/// What a section found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchFound {
+    /// The best first.
+    pub hits: Vec<SearchHit>,
+    /// How many there are in all; not less than `hits` has.
+    pub total: usize,
+    /// Path of a page that has all of them, where there is one.
+    pub more: Option<String>,
+}
+
+/// What a feature finds of what somebody types: a section of `/search`, of the palette, and a type of `/api/search/query`.
+#[async_trait::async_trait]
+pub trait SearchSection: Send + Sync {
+    /// The word for its results in addresses and in the API, such as `techdocs`.
+    fn name(&self) -> &'static str;
+    /// Heading.
+    fn title(&self) -> Text;
+    /// Symbol of `static/icons.svg` beside each hit.
+    fn icon(&self) -> &'static str;
+    /// What the caller may see that matches, `limit` at most. `text` is trimmed, not empty, and has 200 characters and no
+    /// control characters. It answers while somebody types: within some milliseconds. Who fails logs it and finds nothing.
+    async fn find(&self, caller: &Caller, text: &str, limit: usize) -> SearchFound;
+}
+
+/// All that other features add to the catalog's pages, each in the order in which it is shown.
+#[derive(Default)]
+pub struct Additions {
+    /// On entity pages.
+    pub cards: Vec<Arc<dyn EntityCard>>,
+    /// In the list.
+    pub columns: Vec<Arc<dyn ListColumn>>,
+    /// In the search, behind the entities.
+    pub sections: Vec<Arc<dyn SearchSection>>,
 }

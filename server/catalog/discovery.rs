@@ -159,10 +159,27 @@ impl Catalog {
         for location in queries::locations::list_discovered(self.db(), &discovery.mark()).await? {
             // Its own entity is left when the others have gone.
             if (!found.contains(&location.target) || !location.problems.is_empty()) && location.entities <= 1 {
-                self.forget(location.id).await?;
+                self.forget(location.id, None).await?;
             }
         }
         Ok(scanned)
+    }
+
+    /// The provider of the configuration that finds a file by itself.
+    pub fn provider_of(&self, target: &str) -> Option<String> {
+        let located = self.sources().locate(target).ok()?;
+        let (forge, source) = (located.forge, located.source);
+        let found = self.config().discoveries.iter().find(|discovery| {
+            let same_forge = self
+                .sources()
+                .forge_by_host(&discovery.host)
+                .is_ok_and(|own| own.base() == forge.base());
+            same_forge
+                && discovery.organization.eq_ignore_ascii_case(&source.repository.owner)
+                && discovery.catalog_path == source.path
+                && (discovery.branch.is_none() || discovery.branch == source.reference)
+        });
+        found.map(|discovery| discovery.id.clone())
     }
 
     /// A push was reported: a repository of a provider may have got its file.

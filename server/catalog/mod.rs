@@ -8,7 +8,6 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
-mod analyze;
 mod ancestry;
 mod api;
 mod cards;
@@ -17,8 +16,10 @@ mod document;
 mod entity;
 mod envelope;
 mod facets;
+mod faults;
 mod filter;
 mod graph;
+mod history;
 mod kinds;
 mod live;
 mod operations;
@@ -28,6 +29,7 @@ mod polling;
 mod queries;
 mod read;
 mod refresh;
+mod register;
 mod rules;
 mod search;
 mod stars;
@@ -42,13 +44,13 @@ mod yaml;
 #[cfg(test)]
 pub mod tests;
 
-pub use cards::{EntityCard, ListColumn, Related, Shown};
+pub use cards::{Additions, EntityCard, ListColumn, Related, SearchFound, SearchHit, SearchSection, Shown};
 pub use discovery::{Discovery, Scanned};
 pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};
 pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
-pub use pages::{Heading, kind_word, router};
+pub use pages::{CatalogErrors, Heading, kind_word, router};
 pub use people::Person;
 pub use read::{Problem, Sources, Web};
 pub use refresh::run;
@@ -87,6 +89,8 @@ struct Inner {
     news: live::News,
     pauses: polling::Pauses,
     bare: discovery::Bare,
+    authors: history::Authors,
+    faults: faults::Recent,
     wake: Notify,
     ready: watch::Sender<bool>,
 }
@@ -169,6 +173,8 @@ impl Catalog {
             news: live::News::new(new_id(&clock)),
             reads: queries::reads::Reads::new(&db),
             db,
+            authors: history::Authors::new(clock.clone()),
+            faults: faults::Recent::default(),
             clock,
             sources,
             rules: Rules::new(&config),

@@ -141,7 +141,7 @@ impl Catalog {
         })
     }
 
-    fn writable(&self) -> Result<(), CatalogError> {
+    pub(super) fn writable(&self) -> Result<(), CatalogError> {
         match self.config().readonly {
             false => Ok(()),
             true => Err(CatalogError::Forbidden(text!(
@@ -150,7 +150,7 @@ impl Catalog {
         }
     }
 
-    async fn head_of(&self, target: &str, snapshots: &Snapshots) -> Result<(), ScmError> {
+    pub(super) async fn head_of(&self, target: &str, snapshots: &Snapshots) -> Result<(), ScmError> {
         let Located { forge, source } = match self.sources().locate(target) {
             // A file at an address of no forge: reading it tells.
             Err(ScmError::UnknownHost { .. }) if self.sources().permits(target) => return Ok(()),
@@ -177,7 +177,7 @@ impl Catalog {
             .await?
             .ok_or_else(|| CatalogError::NotFound(text!("There is no location {id}.", id = id.to_string())))?;
         self.may_delete(caller, &location)?;
-        self.forget(id).await
+        self.forget(id, Some(&caller.actor())).await
     }
 
     /// The location of a web address, where it is registered.
@@ -189,14 +189,17 @@ impl Catalog {
     /// False where there is none, or none any more.
     pub async fn unregister(&self, target: &str) -> Result<bool, CatalogError> {
         match self.location_at(target).await? {
-            Some(location) => self.forget(location.id).await.map(|()| true),
+            Some(location) => self.forget(location.id, None).await.map(|()| true),
             None => Ok(false),
         }
     }
 
     /// Deletes a location and its entities, whoever asks for it.
-    pub(super) async fn forget(&self, id: Uuid) -> Result<(), CatalogError> {
+    pub(super) async fn forget(&self, id: Uuid, actor: Option<&str>) -> Result<(), CatalogError> {
         let mut write = self.begin_write().await?;
+        if let Some(actor) = actor {
+            write.asked_by(actor);
+        }
         let refs = write.remove(id, None).await?;
         queries::locations::delete(write.db(), id).await?;
         write.commit().await?;

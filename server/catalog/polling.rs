@@ -203,6 +203,9 @@ impl Catalog {
                 failed = Some(error);
             }
         }
+        if let Err(error) = self.look_at_proposals_of(repository).await {
+            tracing::warn!(%error, "what has become of proposed files is not known");
+        }
         let discovered = self.discover_in(repository).await.err();
         failed.or(discovered).map_or(Ok(()), Err)
     }

@@ -59,7 +59,11 @@ pub async fn run(catalog: Catalog, stop: CancellationToken) {
             .discoveries
             .iter()
             .map(|discovery| scan(&catalog, discovery, &stop));
-        tokio::join!(work(&catalog, &stop), futures::future::join_all(scans));
+        tokio::join!(
+            work(&catalog, &stop),
+            propose(&catalog, &stop),
+            futures::future::join_all(scans)
+        );
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -78,6 +82,19 @@ async fn scan(catalog: &Catalog, discovery: &Discovery, stop: &CancellationToken
             }
         };
         if pause(stop, wait.clamp(Duration::from_millis(200), LONGEST_SLEEP)).await {
+            return;
+        }
+    }
+}
+
+/// Looks what has become of proposed files, where no push tells.
+async fn propose(catalog: &Catalog, stop: &CancellationToken) {
+    loop {
+        let more = catalog.look_at_due_proposals().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the database does not tell which files are proposed; trying again");
+            false
+        });
+        if !more && pause(stop, LONGEST_SLEEP).await {
             return;
         }
     }

@@ -22,6 +22,10 @@ pub struct CatalogConfig {
     pub interval: Option<Duration>,
     /// `catalog.readonly`: nothing is registered or deleted from within the portal.
     pub readonly: bool,
+    /// `catalog.import.entityFilename`: name of description files.
+    pub entity_filename: String,
+    /// `catalog.import.pullRequestBranchName`: branch of pull requests that propose one.
+    pub proposal_branch: String,
     /// How long an entity stays whose source has disappeared; centuries for ever.
     pub orphan_grace: TimeDelta,
     /// `app.baseUrl`, for links from elsewhere; without a slash at the end.
@@ -36,6 +40,8 @@ impl Default for CatalogConfig {
             rules: None,
             interval: Some(Duration::from_secs(100)),
             readonly: false,
+            entity_filename: "catalog-info.yaml".to_owned(),
+            proposal_branch: "portico-integration".to_owned(),
             orphan_grace: TimeDelta::days(1),
             base_url: String::new(),
         }

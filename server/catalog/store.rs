@@ -50,6 +50,8 @@ impl Catalog {
                 ));
             }
         }
+        let before = queries::locations::list_repositories(write.db(), location.id).await?;
+        write.read_at(self.provenance(outcome.checked.clone(), before.clone()));
         let known = queries::entities::list_known(write.db(), location.id, &refs).await?;
         let own = read::location_ref(&location.kind, &location.target);
         let errors = errors_by_entity(&outcome, &refs, &own);
@@ -88,7 +90,6 @@ impl Catalog {
             problems: &problems,
             claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
         };
-        let before = queries::locations::list_repositories(write.db(), location.id).await?;
         queries::locations::store_read(write.db(), location.id, &state, &outcome.checked).await?;
         write.commit().await?;
 

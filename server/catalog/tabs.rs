@@ -73,6 +73,7 @@ impl EntityPages {
         for (id, label) in [
             ("relations", crate::language::text!("Relations")),
             ("source", crate::language::text!("Source")),
+            ("history", crate::language::text!("History")),
         ] {
             shown.push(own(id, label, format!("{path}/{id}")));
         }

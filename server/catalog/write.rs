@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::history::{self, Change, Provenance};
 use super::queries::counts;
+use super::queries::history::{self as events, NewEvent};
 use super::queries::writes::{self, NewEntity, NewRelation, StoredRelation};
 use super::read::{Body, End};
 use super::{Catalog, EntityRef, document, facets, live};
@@ -39,6 +41,15 @@ pub struct Write {
     linked: HashSet<String>,
     /// How many entities were put.
     written: usize,
+    /// At which commits files were read; of a change that reads none, nothing.
+    provenance: Option<Provenance>,
+    /// Who asks for it within the portal.
+    actor: Option<String>,
+    /// Refs whose history has grown.
+    recorded: BTreeSet<String>,
+    /// The time of the change, and how long what has gone is remembered.
+    now: DateTime<Utc>,
+    remembered_for: TimeDelta,
 }
 
 impl Catalog {
@@ -52,6 +63,11 @@ impl Catalog {
             touched: BTreeSet::new(),
             linked: HashSet::new(),
             written: 0,
+            provenance: None,
+            actor: None,
+            recorded: BTreeSet::new(),
+            now: self.clock().now(),
+            remembered_for: self.config().orphan_grace,
         })
     }
 }
@@ -59,6 +75,16 @@ impl Catalog {
 impl Write {
     pub fn db(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+
+    /// The history says at which commits the files were read.
+    pub fn read_at(&mut self, provenance: Provenance) {
+        self.provenance = Some(provenance);
+    }
+
+    /// The history says who asked for it.
+    pub fn asked_by(&mut self, actor: &str) {
+        self.actor = Some(actor.to_owned());
     }
 
     /// Open pages of these entities are told.
@@ -75,6 +101,7 @@ impl Write {
             .filter(|draft| !draft.is_new)
             .map(|draft| draft.id)
             .collect();
+        self.record_put(&drafts, now).await?;
         if !old.is_empty() {
             self.counts.subtract(&mut self.transaction, &old).await?;
             let lost = writes::delete_relations(&mut self.transaction, &old).await?;
@@ -146,6 +173,7 @@ impl Write {
             return Ok(Vec::new());
         }
         let ids = writes::list_ids(&mut self.transaction, location, refs).await?;
+        self.record_removed(&ids).await?;
         self.counts.subtract(&mut self.transaction, &ids).await?;
         let lost = writes::delete_relations(&mut self.transaction, &ids).await?;
         self.touched.extend(lost);
@@ -157,6 +185,7 @@ impl Write {
     /// Ends the change: what other entities' documents show of it is stored, and open pages are told.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.link().await?;
+        self.forget().await?;
         let counts = std::mem::take(&mut self.counts);
         counts.store(&mut self.transaction).await?;
         if self.written >= MANY && writes::has_outgrown_statistics(&mut self.transaction).await? {
@@ -167,6 +196,101 @@ impl Write {
         }
         live::announce(&mut self.transaction, self.touched.into_iter().collect()).await?;
         self.transaction.commit().await
+    }
+
+    /// Records what these drafts change: entities whose content becomes another one, and those that are back. A first
+    /// reading leaves nothing.
+    async fn record_put(&mut self, drafts: &[Draft], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        for drafts in drafts.chunks(CHUNK) {
+            let (new, old): (Vec<&Draft>, Vec<&Draft>) = drafts.iter().partition(|draft| draft.is_new);
+            let ids: Vec<Uuid> = old.iter().map(|draft| draft.id).collect();
+            let digests: Vec<&str> = old.iter().map(|draft| draft.digest.as_str()).collect();
+            let replaced = match ids.is_empty() {
+                true => HashMap::new(),
+                false => events::list_replaced(&mut self.transaction, &ids, &digests)
+                    .await?
+                    .into_iter()
+                    .collect(),
+            };
+            let mut changed = Vec::new();
+            for draft in old {
+                let Some(before) = replaced.get(&draft.id) else {
+                    continue;
+                };
+                let before = serde_json::from_str(before).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                let after = history::content(draft.body.value()?);
+                if history::content(before).to_string() != after.to_string() {
+                    changed.push(self.event(draft));
+                }
+            }
+            self.record(Change::Changed, changed, now).await?;
+            let refs: Vec<String> = new.iter().map(|draft| draft.entity_ref.to_string()).collect();
+            let refs: Vec<&str> = refs.iter().map(String::as_str).collect();
+            let back: HashSet<String> = match refs.is_empty() {
+                true => HashSet::new(),
+                false => events::list_remembered(&mut self.transaction, &refs)
+                    .await?
+                    .into_iter()
+                    .collect(),
+            };
+            let back = std::iter::zip(new, refs).filter(|(_, reference)| back.contains(*reference));
+            let back = back.map(|(draft, _)| self.event(draft)).collect();
+            self.record(Change::Added, back, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_removed(&mut self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+        for ids in ids.chunks(CHUNK) {
+            let mut gone = events::list_sources(&mut self.transaction, ids).await?;
+            // A folder of generated names is not what anybody looks up.
+            gone.retain(|event| !event.entity_ref.starts_with("location:default/generated-"));
+            for event in &mut gone {
+                event.read_at = self
+                    .provenance
+                    .as_ref()
+                    .and_then(|provenance| provenance.of(&event.source));
+            }
+            self.record(Change::Removed, gone, self.now).await?;
+        }
+        Ok(())
+    }
+
+    fn event(&self, draft: &Draft) -> NewEvent {
+        NewEvent {
+            id: draft.id,
+            entity_ref: draft.entity_ref.to_string(),
+            read_at: self
+                .provenance
+                .as_ref()
+                .and_then(|provenance| provenance.of(&draft.source)),
+            source: draft.source.clone(),
+        }
+    }
+
+    async fn record(&mut self, change: Change, events: Vec<NewEvent>, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        events::insert(&mut self.transaction, change, &events, self.actor.as_deref(), now).await?;
+        self.recorded.extend(events.into_iter().map(|event| event.entity_ref));
+        Ok(())
+    }
+
+    /// Keeps the history bounded.
+    async fn forget(&mut self) -> Result<(), sqlx::Error> {
+        if self.recorded.is_empty() {
+            return Ok(());
+        }
+        let refs: Vec<&str> = self.recorded.iter().map(String::as_str).collect();
+        for refs in refs.chunks(CHUNK) {
+            events::trim(&mut self.transaction, refs).await?;
+        }
+        let gone = self
+            .now
+            .checked_sub_signed(self.remembered_for)
+            .unwrap_or(DateTime::UNIX_EPOCH);
+        events::forget(&mut self.transaction, self.now, gone).await
     }
 
     /// Stores the relations of entities that others have changed.

@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use super::Language;
 
 /// Name and content of each file.
-pub(super) const FILES: [(&str, &str); 7] = [
+pub(super) const FILES: [(&str, &str); 8] = [
     ("catalog", include_str!("de/catalog.po")),
+    ("changes", include_str!("de/changes.po")),
     ("deployments", include_str!("de/deployments.po")),
     ("home", include_str!("de/home.po")),
     ("locations", include_str!("de/locations.po")),

@@ -33,7 +33,7 @@ pub use operations::StartError;
 pub use precheck::Problem;
 pub use requests::{OwnApi, ProxyRoute, RequestSettings, Requests};
 pub use settings::{Author, Git, Outside, SecretsKey, Settings};
-pub use tasks::{MadeByCard, RecentTasks};
+pub use tasks::{FoundTasks, MadeByCard, RecentTasks};
 
 use crate::catalog::yaml_text as yaml;
 use crate::clock::Clock;

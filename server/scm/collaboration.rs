@@ -47,6 +47,19 @@ pub struct PullRequest {
     pub state: PullRequestState,
 }
 
+/// A file as a pull request shall bring it.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFile<'a> {
+    /// As in [`super::Source`].
+    pub path: &'a str,
+    pub content: &'a str,
+    /// Where it is to be; made from `base` where there is no such branch.
+    pub branch: &'a str,
+    pub base: &'a str,
+    /// Of the commit.
+    pub message: &'a str,
+}
+
 #[derive(Debug, Clone)]
 pub struct NewIssue<'a> {
     pub title: &'a str,
@@ -86,6 +99,9 @@ pub trait Collaboration: Send + Sync {
     /// Makes sure that there is this hook, in place of those that there are for its address.
     async fn ensure_hook(&self, repository: &Repository, hook: &NewHook<'_>) -> Result<(), ScmError>;
 
+    /// Makes sure that the file is on its branch with this content; `NotFound` where there is no `base`. Asked again, it makes
+    /// no second commit.
+    async fn propose_file(&self, repository: &Repository, file: &NewFile<'_>) -> Result<(), ScmError>;
     /// Opens a pull request; `Conflict` where one is open between these branches.
     async fn open_pull_request(&self, repository: &Repository, new: &NewPullRequest) -> Result<PullRequest, ScmError>;
     /// The open pull request between two branches.

@@ -18,7 +18,7 @@ mod github;
 mod trees;
 
 pub use collaboration::{
-    Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
+    Collaboration, Issue, NewFile, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
 };
 pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};

@@ -35,6 +35,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// Counts a user's own tasks that are not over; `None` where it cannot be told right now.
 pub type CountTasks = Arc<dyn for<'a> Fn(&'a User) -> BoxFuture<'a, Option<u64>> + Send + Sync>;
 
+/// Counts the errors in what the caller owns; `None` where it cannot be told right now.
+pub type CountErrors = Arc<dyn for<'a> Fn(&'a Caller) -> BoxFuture<'a, Option<u64>> + Send + Sync>;
+
 /// What stands around all routes.
 #[derive(Clone)]
 pub struct Frame {
@@ -45,6 +48,8 @@ pub struct Frame {
     pub callers: Arc<dyn Callers>,
     /// For the number beside "Tasks".
     pub count_tasks: Option<CountTasks>,
+    /// For the number beside "Catalog".
+    pub count_errors: Option<CountErrors>,
     /// Origins besides our own that a form's answer may lead to: the identity provider, after logging out
     /// (Chromium applies `form-action` to redirects too).
     pub form_origins: Vec<String>,
@@ -171,6 +176,10 @@ async fn serve(State(Served { frame, policy }): State<Served>, mut request: Requ
             (Some(user), Some(count)) if is_page => count(user).await,
             _ => None,
         };
+        let catalog_errors = match (&caller, &frame.count_errors) {
+            (Some(caller), Some(count)) if is_page => count(caller).await,
+            _ => None,
+        };
         let preferences = Preferences::of_browser(request.headers());
         let shell = Shell {
             site: frame.site.clone(),
@@ -181,6 +190,7 @@ async fn serve(State(Served { frame, policy }): State<Served>, mut request: Requ
             preferences,
             now,
             running_tasks,
+            catalog_errors,
         };
         let actor = caller.as_ref().map(Caller::actor).unwrap_or_default();
         if let Some(caller) = caller {

@@ -23,7 +23,7 @@ pub use assets::{asset, routes as asset_routes};
 pub use badge::Badge;
 pub use error::{Error, FieldError};
 pub use extract::{Form, Json, Query};
-pub use frame::{CountTasks, Frame, OnBehalfOf};
+pub use frame::{CountErrors, CountTasks, Frame, OnBehalfOf};
 pub use health::{Gate, Readiness, health_routes};
 pub use kept::{KeptForms, RestoredForm};
 pub use markdown::markdown;

@@ -67,8 +67,8 @@ impl Preferences {
         Self::read(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The cookie that keeps them; `secure`: for https only.
-    pub fn cookie(&self, secure: bool) -> Cookie<'static> {
+    /// As pairs of a query, as [`Self::read`] takes them.
+    pub fn pairs(&self) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         if let Some(language) = self.language {
             pairs.append_pair("language", language.tag());
@@ -82,7 +82,12 @@ impl Preferences {
         if self.no_keys {
             pairs.append_pair("keys", "off");
         }
-        Cookie::build((COOKIE, pairs.finish()))
+        pairs.finish()
+    }
+
+    /// The cookie that keeps them; `secure`: for https only.
+    pub fn cookie(&self, secure: bool) -> Cookie<'static> {
+        Cookie::build((COOKIE, self.pairs()))
             .path("/")
             .http_only(true)
             .secure(secure)

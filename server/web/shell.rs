@@ -28,6 +28,8 @@ pub struct Shell {
     pub now: DateTime<Utc>,
     /// The reader's own tasks that are not over; `None` where nobody counted.
     pub running_tasks: Option<u64>,
+    /// Errors in the files of what the reader owns; `None` where nobody counted.
+    pub catalog_errors: Option<u64>,
 }
 
 /// What `static/app.js` says, in the page's language.
@@ -52,6 +54,8 @@ pub struct NavigationEntry {
     pub current: bool,
     /// Running tasks, shown beside the label unless there are none.
     pub count: Option<u64>,
+    /// Errors, shown likewise.
+    pub errors: Option<u64>,
 }
 
 impl Shell {
@@ -80,12 +84,15 @@ impl Shell {
             label,
             current: here == Some(href),
             count: None,
+            errors: None,
         };
         let mut tasks = entry("/create/tasks", "tasks", text!("Tasks"));
         tasks.count = self.running_tasks;
+        let mut catalog = entry("/catalog", "catalog", text!("Catalog"));
+        catalog.errors = self.catalog_errors.filter(|count| *count > 0);
         [
             entry("/home", "home", text!("Home")),
-            entry("/catalog", "catalog", text!("Catalog")),
+            catalog,
             entry("/create", "create", text!("Create")),
             tasks,
             entry("/settings", "settings", text!("Settings")),

@@ -32,6 +32,7 @@ pub fn frame(caller: Option<Caller>) -> Frame {
         clock: Clock::from_fn(now),
         callers: Arc::new(Always(caller)),
         count_tasks: None,
+        count_errors: None,
         form_origins: vec!["http://issuer.test".into()],
         own_origins: vec!["http://portal.test".into()],
         kept_forms: None,
@@ -62,5 +63,6 @@ pub fn shell(caller: &Caller, path: &str) -> Shell {
         preferences: Preferences::default(),
         now: now(),
         running_tasks: None,
+        catalog_errors: None,
     }
 }

@@ -178,3 +178,66 @@ async fn who_logs_in_is_in_the_catalog_and_has_a_token_for_the_api() {
     assert_eq!((&key["kty"], &key["alg"]), (&json!("EC"), &json!("ES256")), "{keys}");
     assert!(key["d"].is_null(), "the private half stays here");
 }
+
+/// From the address of a repository to its entity, its history, and out again; without a script.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_is_described_by_a_pull_request_and_remembered() {
+    let platform = Platform::start().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("README.md"), "# Shop\n\nSells things.\n").expect("a file");
+    let put = platform
+        .sandbox
+        .forge
+        .put_tree("giteaAdmin", "shop", "main", folder.path(), "Begin");
+    put.await.expect("the forge takes it");
+    let browser = platform.user("user1").await;
+    let repository = format!("{}/giteaAdmin/shop", platform.sandbox.urls.forge);
+    let form = browser.open("/catalog-import").await;
+    let page = browser.submit(&form, "main form", &[("target", &repository)]).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    assert!(page.text().contains("Every entity is right"), "{}", page.html);
+    let page = browser
+        .submit(&page, "form[action='/catalog/register/propose']", &[])
+        .await;
+    assert!(page.text().contains("The description is proposed"), "{}", page.html);
+
+    let number = page
+        .link("Pull request #")
+        .rsplit('/')
+        .next()
+        .map(str::to_owned)
+        .expect("a number");
+    let (status, answer) = platform
+        .forge()
+        .post(
+            &format!("/repos/giteaAdmin/shop/pulls/{number}/merge"),
+            &json!({"Do": "merge"}),
+        )
+        .await;
+    assert!(status.is_success(), "{answer}");
+    let path = "/catalog/entities/by-name/component/default/shop";
+    eventually("what was merged is in the catalog", || async {
+        let (status, _) = platform.api().try_get(path).await?;
+        (status == StatusCode::OK).then_some(())
+    })
+    .await;
+
+    let checkout = platform.checkout("shop");
+    checkout.edit("catalog-info.yaml", "Sells things.", "Sells pets.");
+    checkout.push("Say what");
+    let page = eventually("the change stands in the history, with its commit", || async {
+        let page = browser.open("/catalog/default/component/shop/history").await;
+        page.text().contains("Say what").then_some(page)
+    })
+    .await;
+    for expected in ["Sells pets.", "Sells things.", "1 line added", "1 line removed"] {
+        assert!(page.text().contains(expected), "{expected}: {}", page.html);
+    }
+
+    let page = browser.open("/catalog/default/component/shop/unregister").await;
+    let page = browser.open(&page.link("See what would go")).await;
+    browser.submit(&page, "form[action$='/delete']", &[]).await;
+    let gone = browser.open("/catalog/default/component/shop/history").await;
+    assert!(gone.text().contains("The catalog has it no more"), "{}", gone.html);
+    assert!(gone.text().contains("By user:default/user1"), "{}", gone.html);
+}

@@ -6,13 +6,14 @@ use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::wire::{
-    Analysis, EntityBody, EntityName, ExistingEntity, Faults, GeneratedEntity, LocationSpec, NamedError, Unprocessed,
-    UnprocessedEntity,
+    Analysis, EntityBody, EntityName, ExistingEntity, Faults, GeneratedEntity, GeneratedField, LocationSpec,
+    NamedError, Unprocessed, UnprocessedEntity,
 };
 use crate::catalog::read::{self, location_entity, parse_location};
+use crate::catalog::register::{Guess, Proposal};
 use crate::catalog::{Catalog, EntityRef, LocationState};
 use crate::web::openapi::{Form, Parameter, Parameters};
 use crate::web::{Error, Json, SignedIn};
@@ -72,9 +73,9 @@ pub async fn analyze(
         return Err(Error::invalid("location.type", text));
     }
     let name = body.catalog_filename.as_deref().unwrap_or(DESCRIPTION_FILE);
-    let found = catalog.description_files(&body.location.target, name).await?;
+    let (found, files) = catalog.description_files(&body.location.target, name).await?;
     let mut existing = Vec::new();
-    for target in found.files {
+    for target in files {
         let registered = catalog.dry_run(&target).await?;
         let location = LocationSpec { kind: "url", target };
         let own = read::location_ref("url", &location.target);
@@ -90,23 +91,50 @@ pub async fn analyze(
             });
         }
     }
-    let proposal = json!({
-        "apiVersion": "backstage.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": found.repository.name},
-        "spec": {"type": "other", "lifecycle": "unknown"},
-    });
     let generate_entities = match existing.is_empty() {
-        true => vec![GeneratedEntity {
-            entity: EntityBody(proposal),
-            fields: Vec::new(),
-        }],
+        true => generated(Proposal::of(&found, name, "")),
         false => Vec::new(),
     };
     Ok(Json(Analysis {
         existing_entity_files: existing,
         generate_entities,
     }))
+}
+
+/// What is proposed, without an owner: the program that asks knows who it asks for.
+fn generated(proposal: Proposal) -> Vec<GeneratedEntity> {
+    let mut fields: Vec<GeneratedField> = proposal.guesses.iter().map(field).collect();
+    proposal
+        .entities
+        .into_iter()
+        .map(|mut entity| {
+            if let Some(spec) = entity["spec"].as_object_mut() {
+                spec.shift_remove("owner");
+            }
+            GeneratedEntity {
+                entity: EntityBody(entity),
+                // They are about the first.
+                fields: std::mem::take(&mut fields),
+            }
+        })
+        .collect()
+}
+
+fn field(guess: &Guess) -> GeneratedField {
+    let known = !guess.value.is_empty();
+    GeneratedField {
+        field: guess.field,
+        state: if known {
+            "analysisSuggestedValue"
+        } else {
+            "needsUserInput"
+        },
+        value: known.then(|| guess.value.clone()),
+        description: match known {
+            true => guess.reason.to_string(),
+            false => "who owns it".to_owned(),
+        },
+    }
 }
 
 pub const UNPROCESSED: &[Parameter] = &[Parameter::new("owner", Form::Text, "spec.owner as it is written")];

@@ -248,7 +248,19 @@ pub struct EntityName {
 pub struct GeneratedEntity {
     pub entity: EntityBody,
     /// Fields that somebody should look at.
-    pub fields: Vec<String>,
+    pub fields: Vec<GeneratedField>,
+}
+
+/// A field of a proposal.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GeneratedField {
+    /// Dotted path.
+    pub field: &'static str,
+    /// `analysisSuggestedValue` or `needsUserInput`.
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    pub description: String,
 }
 
 /// Why an entity is not valid.

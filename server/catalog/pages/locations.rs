@@ -2,16 +2,16 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
+use axum::response::{Redirect, Response};
 use uuid::Uuid;
 
 use super::Pages;
+use super::unregister::Consequences;
 use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{CatalogError, EntityRef, LocationState, ReadReport, Rival, queries};
-use crate::language::{Text, filters, text};
-use crate::web::{Error, Form, Shell, SignedIn, page};
+use crate::catalog::{EntityRef, LocationState, ReadReport, Rival, queries};
+use crate::language::{filters, text};
+use crate::web::{Error, Shell, SignedIn, page};
 
 #[derive(Template)]
 #[template(path = "catalog/locations.html")]
@@ -20,9 +20,6 @@ struct ListPage {
     locations: Vec<LocationState>,
     failing: usize,
     readonly: bool,
-    /// What was typed, and why it was refused.
-    target: String,
-    refused: Option<Text>,
 }
 
 #[derive(Template)]
@@ -47,13 +44,10 @@ struct ConfirmPage {
     shell: Shell,
     location: LocationState,
     entities: Vec<(String, String)>,
+    consequences: Consequences,
 }
 
 pub async fn list(State(pages): State<Pages>, SignedIn(_): SignedIn, shell: Shell) -> Result<Response, Error> {
-    show_list(&pages, shell, String::new(), None).await
-}
-
-async fn show_list(pages: &Pages, shell: Shell, target: String, refused: Option<Text>) -> Result<Response, Error> {
     let locations = pages.catalog.locations().await?;
     page(
         shell.locale,
@@ -65,34 +59,8 @@ async fn show_list(pages: &Pages, shell: Shell, target: String, refused: Option<
             readonly: pages.catalog.config().readonly,
             shell,
             locations,
-            target,
-            refused,
         },
     )
-}
-
-#[derive(Deserialize)]
-pub struct Register {
-    #[serde(default)]
-    target: String,
-}
-
-/// `POST /catalog/locations`: registers an address, then shows how it was read; or the form again.
-pub async fn register(
-    State(pages): State<Pages>,
-    SignedIn(caller): SignedIn,
-    shell: Shell,
-    Form(form): Form<Register>,
-) -> Result<Response, Error> {
-    match pages.catalog.register(&caller.actor(), &form.target).await {
-        Ok(registered) => Ok(Redirect::to(&format!("/catalog/locations/{}", registered.location.id)).into_response()),
-        Err(CatalogError::Database(error)) => Err(error.into()),
-        Err(error) => {
-            let mut response = show_list(&pages, shell, form.target, Some(error.text())).await?;
-            *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
-    }
 }
 
 pub async fn show(
@@ -176,6 +144,7 @@ pub async fn confirm(
         shell.locale,
         &ConfirmPage {
             entities: entities(&pages, location.id).await?,
+            consequences: Consequences::of(&pages, &location).await?,
             shell,
             location,
         },

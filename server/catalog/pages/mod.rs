@@ -3,19 +3,26 @@
 mod asked;
 mod columns;
 mod entity;
+mod errors;
 mod export;
+mod history;
 mod list;
 mod locations;
 mod narrow;
+mod palette;
 mod reference;
+mod register;
 mod relations;
 mod search;
+mod search_api;
 mod source;
 mod star;
 mod stream;
+mod unregister;
 mod words;
 
 pub use entity::Heading;
+pub use errors::CatalogErrors;
 pub use words::one as kind_word;
 
 use std::sync::Arc;
@@ -24,7 +31,7 @@ use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
-use super::{Catalog, EntityCard, EntityPages, ListColumn, api};
+use super::{Additions, Catalog, EntityCard, EntityPages, ListColumn, SearchSection, api};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -33,27 +40,34 @@ struct Pages {
     entities: EntityPages,
     cards: Arc<[Arc<dyn EntityCard>]>,
     columns: Arc<[Arc<dyn ListColumn>]>,
+    sections: Arc<[Arc<dyn SearchSection>]>,
 }
 
-/// Every route of the catalog, `/catalog…` and `/api/catalog…`; all of them need a known caller.
-/// `cards` stand on entity pages, `columns` in the list, in the order given.
-pub fn router(entities: EntityPages, cards: Vec<Arc<dyn EntityCard>>, columns: Vec<Arc<dyn ListColumn>>) -> Router {
+/// Every route of the catalog, `/catalog…`, `/search…` and their API; all of them need a known caller.
+pub fn router(entities: EntityPages, additions: Additions) -> Router {
     let catalog = entities.catalog.clone();
     let api = api::router(catalog.clone());
     let pages = Pages {
         catalog,
         entities,
-        cards: cards.into(),
-        columns: columns.into(),
+        cards: additions.cards.into(),
+        columns: additions.columns.into(),
+        sections: additions.sections.into(),
     };
     Router::new()
         .route("/catalog", get(list::list))
         .route("/search", get(search::show))
+        .route("/search/palette", get(palette::show))
+        .route("/api/search/query", get(search_api::query))
         .route("/catalog/export.csv", get(export::csv))
         .route("/catalog/export.json", get(export::json))
         .route("/catalog/api", get(reference::show))
         .route("/catalog/live", get(stream::live))
-        .route("/catalog/locations", get(locations::list).post(locations::register))
+        .route("/catalog/register", get(register::show).post(register::register))
+        .route("/catalog/register/check", post(register::check))
+        .route("/catalog/register/propose", post(register::propose))
+        .route("/catalog/errors", get(errors::show))
+        .route("/catalog/locations", get(locations::list))
         .route("/catalog/locations/{id}", get(locations::show))
         .route("/catalog/locations/{id}/refresh", post(locations::refresh))
         .route(
@@ -63,11 +77,16 @@ pub fn router(entities: EntityPages, cards: Vec<Arc<dyn EntityCard>>, columns: V
         .route("/catalog/{namespace}/{kind}/{name}", get(entity::show))
         .route("/catalog/{namespace}/{kind}/{name}/about", get(entity::about))
         .route("/catalog/{namespace}/{kind}/{name}/relations", get(relations::show))
+        .route("/catalog/{namespace}/{kind}/{name}/history", get(history::show))
         .route("/catalog/{namespace}/{kind}/{name}/source", get(source::show))
         .route("/catalog/{namespace}/{kind}/{name}/source.yaml", get(source::yaml))
         .route("/catalog/{namespace}/{kind}/{name}/source.json", get(source::json))
+        .route(
+            "/catalog/{namespace}/{kind}/{name}/unregister",
+            get(unregister::show).post(unregister::delete),
+        )
         .route("/catalog/{namespace}/{kind}/{name}/star", post(star::set))
-        .route("/catalog-import", get(|| async { Redirect::to("/catalog/locations") }))
+        .route("/catalog-import", get(|| async { Redirect::to("/catalog/register") }))
         .with_state(pages)
         .merge(api)
 }

@@ -1,4 +1,4 @@
-//! `GET /search`: entities and templates by what somebody types.
+//! `GET /search`: entities, and what other features find, by what somebody types.
 
 use askama::Template;
 use axum::extract::State;
@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::asked::Asked;
 use super::list::short_ref;
 use super::{Pages, icon, words};
-use crate::catalog::Entity;
+use crate::auth::Caller;
 use crate::catalog::search::Group;
+use crate::catalog::{Entity, SearchFound, SearchSection};
 use crate::language::{Text, filters};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
@@ -42,6 +43,20 @@ struct Section {
     more: Option<(i64, String)>,
 }
 
+/// What another feature found.
+pub(super) struct Other {
+    pub(super) name: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) heading: Text,
+    pub(super) found: SearchFound,
+}
+
+impl Other {
+    fn left_out(&self) -> usize {
+        self.found.total.saturating_sub(self.found.hits.len())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "catalog/search.html")]
 struct SearchPage {
@@ -50,18 +65,45 @@ struct SearchPage {
     here: String,
     text: String,
     sections: Vec<Section>,
+    others: Vec<Other>,
     similar: bool,
+}
+
+/// What was typed, as it is looked for.
+pub(super) fn sought(typed: &str) -> String {
+    // No name holds what cannot be seen, and the database takes no NUL.
+    let text = typed.replace(char::is_control, " ");
+    text.trim().chars().take(LONGEST).collect::<String>().trim().to_owned()
+}
+
+/// What other features find, those that find something.
+pub(super) async fn others(pages: &Pages, caller: &Caller, text: &str, limit: usize) -> Vec<Other> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let find = async |section: &dyn SearchSection| Other {
+        name: section.name(),
+        icon: section.icon(),
+        heading: section.title(),
+        found: section.find(caller, text, limit).await,
+    };
+    let found = futures::future::join_all(pages.sections.iter().map(|section| find(&**section))).await;
+    found.into_iter().filter(|other| !other.found.hits.is_empty()).collect()
 }
 
 pub async fn show(
     State(pages): State<Pages>,
-    SignedIn(_): SignedIn,
+    SignedIn(caller): SignedIn,
     shell: Shell,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Error> {
     let since = pages.catalog.news().position();
-    let text: String = wanted.q.trim().chars().take(LONGEST).collect();
-    let found = pages.catalog.search(&text, SHOWN).await?;
+    let text = sought(&wanted.q);
+    let (found, others) = tokio::join!(
+        pages.catalog.search(&text, SHOWN),
+        others(&pages, &caller, &text, SHOWN as usize)
+    );
+    let found = found?;
     let here: String = url::form_urlencoded::Serializer::new("/search?".to_owned())
         .append_pair("q", &text)
         .finish();
@@ -76,6 +118,7 @@ pub async fn show(
                 .into_iter()
                 .map(|group| section(group, &text, found.similar))
                 .collect(),
+            others,
             similar: found.similar,
             text,
         },

@@ -3,6 +3,7 @@
 
 mod annotate;
 mod bundle;
+mod check;
 mod disk;
 mod packed;
 mod problem;
@@ -17,6 +18,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 pub use annotate::{is_web_address, location_entity, parse_location, web_target};
+pub use check::check_text;
 pub use packed::{Body, End};
 pub use problem::Problem;
 pub use snapshots::{MAX_TREE_BYTES, Snapshots};

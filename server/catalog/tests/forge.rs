@@ -9,8 +9,9 @@ use chrono::{DateTime, TimeDelta};
 
 use crate::catalog::Sources;
 use crate::scm::{
-    Commit, CommitStatus, Located, NewRepository, PushTarget, Repository, RepositoryInfo, Scm, ScmError, Source, Tree,
-    TreeFile, Watched,
+    Collaboration, Commit, CommitStatus, Issue, Located, NewFile, NewHook, NewIssue, NewPullRequest, NewRepository,
+    PullRequest, PullRequestState, PushTarget, Repository, RepositoryInfo, RepositorySettings, Scm, ScmError, Source,
+    Tree, TreeFile, Watched,
 };
 
 type Files = BTreeMap<String, String>;
@@ -24,6 +25,10 @@ struct Content {
     slow: Option<u64>,
     /// Commit statuses: repository, failed, description.
     statuses: Vec<(String, bool, String)>,
+    /// Proposed files: repository, branch, path, text.
+    proposed: Vec<[String; 4]>,
+    /// Whether each pull request was merged, was closed, or is open.
+    pulls: Vec<PullRequestState>,
 }
 
 /// Cheap to clone; all clones are one forge at `https://forge.test`.
@@ -49,6 +54,18 @@ impl MemoryForge {
         let entry = content.repositories.entry(repository.to_owned()).or_default();
         entry.0 += 1;
         entry.1.remove(path);
+    }
+
+    /// Proposed files: repository, branch, path, text.
+    pub fn proposed(&self) -> Vec<[String; 4]> {
+        self.content.lock().unwrap().proposed.clone()
+    }
+
+    /// Says what has become of all pull requests; answers how many there are.
+    pub fn end_pulls(&self, state: PullRequestState) -> usize {
+        let mut content = self.content.lock().unwrap();
+        content.pulls.fill(state);
+        content.pulls.len()
     }
 
     /// Removes a whole repository.
@@ -141,6 +158,14 @@ impl Sources for MemoryForge {
                     repository: Self::repository(&format!("{owner}/{name}")),
                     reference: Some((*reference).to_owned()),
                     path: path.join("/"),
+                },
+            }),
+            [owner, name] => Ok(Located {
+                forge: Arc::new(self.clone()),
+                source: Source {
+                    repository: Self::repository(&format!("{owner}/{name}")),
+                    reference: None,
+                    path: String::new(),
                 },
             }),
             _ => Err(invalid("not a file")),
@@ -265,7 +290,83 @@ impl Scm for MemoryForge {
         unreachable!("the catalog pushes nothing")
     }
 
+    fn collaboration(&self) -> Option<&dyn Collaboration> {
+        Some(self)
+    }
+
     async fn ensure_webhook(&self, _: &Watched, _: &str, _: &str) -> Result<(), ScmError> {
         unreachable!("the catalog registers no webhooks")
+    }
+}
+
+#[async_trait::async_trait]
+impl Collaboration for MemoryForge {
+    async fn propose_file(&self, repository: &Repository, file: &NewFile<'_>) -> Result<(), ScmError> {
+        self.look(repository)?;
+        let name = format!("{}/{}", repository.owner, repository.name);
+        let proposed = [&name, file.branch, file.path, file.content].map(str::to_owned);
+        let mut content = self.content.lock().unwrap();
+        content.proposed.retain(|other| other[..3] != proposed[..3]);
+        content.proposed.push(proposed);
+        Ok(())
+    }
+
+    async fn open_pull_request(&self, repository: &Repository, _: &NewPullRequest) -> Result<PullRequest, ScmError> {
+        self.content.lock().unwrap().pulls.push(PullRequestState::Open);
+        let number = self.content.lock().unwrap().pulls.len() as u64;
+        self.pull_request(repository, number).await
+    }
+
+    async fn find_pull_request(
+        &self,
+        repository: &Repository,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<PullRequest>, ScmError> {
+        let last = self.content.lock().unwrap().pulls.len() as u64;
+        match last {
+            0 => Ok(None),
+            last => Ok(
+                Some(self.pull_request(repository, last).await?).filter(|pull| pull.state == PullRequestState::Open)
+            ),
+        }
+    }
+
+    async fn pull_request(&self, repository: &Repository, number: u64) -> Result<PullRequest, ScmError> {
+        self.look(repository)?;
+        let state = self.content.lock().unwrap().pulls[number as usize - 1];
+        Ok(PullRequest {
+            number,
+            url: format!("{}/pulls/{number}", self.repository_url(repository)),
+            state,
+        })
+    }
+
+    async fn update_repository(&self, _: &Repository, _: &RepositorySettings) -> Result<(), ScmError> {
+        unreachable!("the catalog sets nothing")
+    }
+
+    async fn delete_repository(&self, _: &Repository) -> Result<(), ScmError> {
+        unreachable!("the catalog deletes no repository")
+    }
+
+    async fn ensure_hook(&self, _: &Repository, _: &NewHook<'_>) -> Result<(), ScmError> {
+        unreachable!("the catalog registers no webhooks")
+    }
+
+    async fn create_issue(&self, _: &Repository, _: &NewIssue<'_>) -> Result<Issue, ScmError> {
+        unreachable!("the catalog opens no issue")
+    }
+
+    async fn find_issue(&self, _: &Repository, _: &str, _: DateTime<chrono::Utc>) -> Result<Option<Issue>, ScmError> {
+        unreachable!("the catalog opens no issue")
+    }
+
+    async fn set_secret(&self, _: &Repository, _: &str, _: &str) -> Result<(), ScmError> {
+        unreachable!("the catalog knows no secret")
+    }
+
+    async fn set_variable(&self, _: &Repository, _: &str, _: &str) -> Result<(), ScmError> {
+        unreachable!("the catalog sets nothing")
     }
 }

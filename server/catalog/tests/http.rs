@@ -39,7 +39,12 @@ impl Answer {
 impl Client {
     pub async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
         let entities = EntityPages::new(self.catalog.clone(), vec![Arc::new(Tab)]);
-        let router = router(entities, vec![Arc::new(Card)], vec![Arc::new(NameLength)]);
+        let additions = Additions {
+            cards: vec![Arc::new(Card)],
+            columns: vec![Arc::new(NameLength)],
+            sections: vec![Arc::new(Notes)],
+        };
+        let router = router(entities, additions);
         let router = testing::frame(self.caller.clone()).around(axum::Router::new(), router);
         let request = Request::builder()
             .method(method)
@@ -123,6 +128,40 @@ impl ListColumn for NameLength {
 
     fn live_url(&self) -> Option<&'static str> {
         None
+    }
+}
+
+/// Finds two notes of whoever asks for one.
+struct Notes;
+
+#[async_trait::async_trait]
+impl SearchSection for Notes {
+    fn name(&self) -> &'static str {
+        "notes"
+    }
+
+    fn title(&self) -> Text {
+        "Notes".into()
+    }
+
+    fn icon(&self) -> &'static str {
+        "info"
+    }
+
+    async fn find(&self, caller: &Caller, text: &str, limit: usize) -> SearchFound {
+        if !text.contains("note") {
+            return SearchFound::default();
+        }
+        let hit = |number: usize| SearchHit {
+            title: format!("Note <{number}> of {}", caller.actor()),
+            path: format!("/notes/{number}"),
+            note: "Said & done".into(),
+        };
+        SearchFound {
+            hits: (1..=2).map(hit).take(limit).collect(),
+            total: 7,
+            more: Some("/notes".to_owned()),
+        }
     }
 }
 
@@ -770,7 +809,7 @@ async fn locations_are_managed_on_pages(db: PgPool) {
 
     forge.write("team/bad", "c.yaml", "a: [");
     let refused = client
-        .form("/catalog/locations", &format!("target={}", url("team/bad", "c.yaml")))
+        .form("/catalog/register", &format!("target={}", url("team/bad", "c.yaml")))
         .await;
     assert_eq!(refused.status, 422);
     assert!(
@@ -780,7 +819,7 @@ async fn locations_are_managed_on_pages(db: PgPool) {
     );
     forge.write("team/bad", "c.yaml", &component("good", ""));
     let made = client
-        .form("/catalog/locations", &format!("target={}", url("team/bad", "c.yaml")))
+        .form("/catalog/register", &format!("target={}", url("team/bad", "c.yaml")))
         .await;
     assert_eq!(made.status, 303);
     let place = made.headers["location"].to_str().unwrap().to_owned();

@@ -85,9 +85,9 @@ async fn counts_and_relations_follow_every_change(db: PgPool) {
     forge.remove("a/demo", "c.yaml");
     catalog.read_location(first, true).await.unwrap();
     assert_eq!(differences(&db).await, none);
-    catalog.forget(first).await.unwrap();
+    catalog.forget(first, None).await.unwrap();
     assert_eq!(differences(&db).await, none);
-    catalog.forget(second).await.unwrap();
+    catalog.forget(second, None).await.unwrap();
     assert_eq!(differences(&db).await, none);
     let rows: i64 = sqlx::query_scalar("select count(*) from catalog_count")
         .fetch_one(&db)

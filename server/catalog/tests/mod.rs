@@ -5,7 +5,9 @@ mod answers;
 mod bundle;
 mod described;
 mod discovery;
+mod errors;
 pub mod forge;
+mod history;
 mod http;
 mod ingestion;
 mod kept;
@@ -13,6 +15,7 @@ mod lifecycle;
 mod model;
 mod polling;
 mod recorded;
+mod registering;
 mod stars;
 mod views;
 

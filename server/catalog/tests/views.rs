@@ -34,7 +34,10 @@ async fn relations_are_drawn_and_told(db: PgPool) {
     let tab = format!("<a href=\"{ALPHA}/length\">A &#38; B</a>");
     assert!(page.text.contains(&tab), "{}", page.text);
     let beta = client.get("/catalog/default/component/beta").await.text;
-    assert!(beta.contains("aria-current=\"page\">Overview</a>") && !beta.contains("/length"), "{beta}");
+    assert!(
+        beta.contains("aria-current=\"page\">Overview</a>") && !beta.contains("/length"),
+        "{beta}"
+    );
     // From the owner on to what else it owns.
     let deeper = client.get(&format!("{ALPHA}/relations?depth=2")).await.text;
     assert!(
@@ -272,6 +275,68 @@ async fn search_ranks_and_forgives_one_letter(db: PgPool) {
             .contains(">invoices</a>")
     );
     assert!(!client.get("/search?q=payment").await.text.contains(">payment</a>"));
+    // What other features find stands below, is in the palette, and is answered to programs.
+    let notes = client.get("/search?q=notes").await.text;
+    assert!(
+        notes.contains("Note &#60;1&#62; of") && notes.contains("Said &#38; done"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("and 5 more") && !notes.contains("Nothing in the catalog"),
+        "{notes}"
+    );
+    let palette = client.get("/search/palette?q=note").await.text;
+    assert!(
+        palette.contains("href=\"/notes/2\"") && !palette.contains("<html"),
+        "{palette}"
+    );
+    let palette = client.get("/search/palette?q=invoices").await.text;
+    assert!(
+        palette.contains("href=\"/catalog/default/component/invoices\""),
+        "{palette}"
+    );
+    let actions = client.get("/search/palette").await.text;
+    for expected in [
+        "href=\"/create\"",
+        "href=\"/catalog/register\"",
+        "data-post=\"theme=dark\"",
+    ] {
+        assert!(actions.contains(expected), "{expected}: {actions}");
+    }
+    assert!(
+        client
+            .get("/search/palette?q=zzzz")
+            .await
+            .text
+            .contains("Nothing is called so")
+    );
+    let answer = client.get("/api/search/query?term=invoices").await.json();
+    assert_eq!(answer["numberOfResults"], 1, "{answer}");
+    assert_eq!(
+        answer["results"][0]["document"]["location"],
+        "/catalog/default/component/invoices"
+    );
+    assert_eq!(answer["results"][0]["type"], "software-catalog");
+    let answer = client
+        .get("/api/search/query?term=note&types[]=notes&pageLimit=1&pageCursor=p1")
+        .await
+        .json();
+    assert_eq!(answer["results"][0]["document"]["location"], "/notes/2", "{answer}");
+    assert_eq!(
+        (&answer["nextPageCursor"], &answer["previousPageCursor"]),
+        (&serde_json::Value::Null, &"p0".into())
+    );
+    for (query, count) in [
+        ("filters[kind]=component", 1),
+        ("filters[kind]=api", 0),
+        ("types[]=notes", 0),
+    ] {
+        let answer = client
+            .get(&format!("/api/search/query?term=invoices&{query}"))
+            .await
+            .json();
+        assert_eq!(answer["numberOfResults"], count, "{query}: {answer}");
+    }
     let hostile = client.get("/search?q=%22%3E%3Cscript%3E").await.text;
     assert!(!hostile.contains("\"><script>"), "{hostile}");
 }

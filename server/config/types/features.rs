@@ -23,8 +23,9 @@ pub struct Catalog {
     /// Who may register locations on pages and by the API: `true` for nobody.
     #[serde(default)]
     pub readonly: bool,
-    #[serde(rename = "import")]
-    _import: Unused,
+    /// What is proposed to repositories that have no description file.
+    #[serde(default)]
+    pub import: CatalogImport,
     #[serde(default)]
     pub providers: CatalogProviders,
     #[serde(rename = "processors")]
@@ -44,6 +45,26 @@ pub struct Catalog {
     _enable_relations_compatibility: Unused,
     #[serde(rename = "processorOptions")]
     _processor_options: Unused,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CatalogImport {
+    /// Name of description files.
+    #[serde(deserialize_with = "text")]
+    pub entity_filename: String,
+    /// Branch of pull requests that propose one.
+    #[serde(deserialize_with = "text")]
+    pub pull_request_branch_name: String,
+}
+
+impl Default for CatalogImport {
+    fn default() -> Self {
+        Self {
+            entity_filename: "catalog-info.yaml".to_owned(),
+            pull_request_branch_name: "portico-integration".to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

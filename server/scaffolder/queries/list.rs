@@ -82,6 +82,35 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
     Ok((rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?, total))
 }
 
+/// Tasks that were started last of which every word may be found: in title, template, id, state or an answer. Of
+/// everybody, or one person's. Which answers may be found is for the caller to say.
+pub async fn search_tasks(
+    db: &PgPool,
+    created_by: Option<&str>,
+    words: &[String],
+    limit: i64,
+) -> Result<Vec<Task>, sqlx::Error> {
+    let patterns: Vec<String> = words.iter().map(|word| containing(word)).collect();
+    let rows = sqlx::query_as!(
+        TaskRow,
+        r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
+           from (
+             -- Older ones are found in the list.
+             select * from scaffolder_task where $1::text is null or created_by = $1
+             order by created_at desc limit 5000) task
+           where concat_ws(E'\n', title, template_ref, id::text, status, spec ->> 'parameters') ilike all ($2)
+           order by created_at desc, id desc
+           limit $3"#,
+        created_by,
+        &patterns,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Task::try_from).collect()
+}
+
 /// The pattern of texts with `text` somewhere in them.
 fn containing(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -18,6 +18,7 @@ use crate::web::{Error, Shell, SignedIn, page};
 use view::{Decidable, TaskView, log_text};
 
 mod approvals;
+mod found;
 mod list;
 mod live;
 mod made_by;
@@ -29,6 +30,7 @@ mod tests;
 mod view;
 mod workspace;
 
+pub use found::FoundTasks;
 pub use made_by::MadeByCard;
 pub use recent::RecentTasks;
 

@@ -10,10 +10,12 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::auth::Caller;
+use crate::catalog::SearchSection;
 use crate::clock::Clock;
 use crate::ids::new_id;
 use crate::scaffolder::model::{SpecUser, TaskSpec, TemplateInfo};
 use crate::scaffolder::queries::{self, NewTask};
+use crate::scaffolder::tasks::FoundTasks;
 use crate::scaffolder::testing::outside;
 use crate::scaffolder::{Scaffolder, Settings, actions, engine, router};
 use crate::web::testing::{frame, user};
@@ -406,4 +408,24 @@ async fn another_users_task_is_out_of_reach_by_every_route(db: PgPool) {
         }
         assert_eq!(rows().await, before, "nothing was changed");
     }
+}
+
+#[sqlx::test]
+async fn tasks_are_found_by_what_may_be_seen_of_them(db: PgPool) {
+    let scaffolder = scaffolder(&db);
+    let id = start(&db, &scaffolder, json!([])).await;
+    let section = FoundTasks::new(scaffolder);
+    let own = user("user1", &[]);
+    let find = async |caller: &Caller, text: &str| section.find(caller, text, 10).await;
+    for text in ["demo", "BASIC demo", "open", "alert(1)", &id.to_string()] {
+        let found = find(&own, text).await;
+        assert_eq!(found.total, 1, "{text}");
+        assert_eq!(found.hits[0].path, format!("/create/tasks/{id}"));
+    }
+    for text in ["nothing", "demo nothing", "%", "completed", "\\"] {
+        assert_eq!(find(&own, text).await.hits, [], "{text}");
+    }
+    assert_eq!(find(&user("user2", &[]), "demo").await.hits, []);
+    assert_eq!(find(&user("root", &["admin"]), "demo").await.total, 1);
+    assert_eq!(section.find(&own, "demo", 0).await.hits, []);
 }

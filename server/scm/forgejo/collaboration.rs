@@ -1,12 +1,14 @@
 //! Settings, pull requests, issues, secrets and variables.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
 
 use super::{Forgejo, wire};
 use crate::scm::{
-    Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, Repository,
-    RepositorySettings, ScmError, Watched,
+    Collaboration, Issue, NewFile, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, Repository,
+    RepositorySettings, Scm, ScmError, Watched,
 };
 
 /// Asked for in one page, and pages: more than there is between two runs of a step.
@@ -37,6 +39,47 @@ impl Collaboration for Forgejo {
 
     async fn ensure_hook(&self, repository: &Repository, hook: &NewHook<'_>) -> Result<(), ScmError> {
         self.put_webhook(&Watched::Repository(repository.clone()), hook).await
+    }
+
+    async fn propose_file(&self, repository: &Repository, file: &NewFile<'_>) -> Result<(), ScmError> {
+        let what = format!("{} in {}", file.path, full_name(repository));
+        let content = STANDARD.encode(file.content);
+        let segments: Vec<&str> = std::iter::once("contents").chain(file.path.split('/')).collect();
+        let mut write = wire::WriteContents {
+            content: &content,
+            message: file.message,
+            branch: file.branch,
+            new_branch: None,
+            sha: None,
+        };
+        match self.commit(repository, file.branch).await {
+            Ok(_) => {}
+            Err(ScmError::NotFound { .. }) => {
+                self.commit(repository, file.base).await?;
+                write.branch = file.base;
+                write.new_branch = Some(file.branch);
+                let request = self.of(Method::POST, repository, &segments)?.json(&write);
+                self.api.send(request, &what).await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        let request = self.of(Method::GET, repository, &segments)?;
+        let there: Option<wire::Contents> = match self.api.json(request.query(&[("ref", file.branch)]), &what).await {
+            Err(ScmError::NotFound { .. }) => None,
+            other => Some(other?),
+        };
+        let mut method = Method::POST;
+        if let Some(there) = &there {
+            if there.content.as_deref().is_some_and(|known| is_same(known, &content)) {
+                return Ok(());
+            }
+            write.sha = Some(&there.sha);
+            method = Method::PUT;
+        }
+        let request = self.of(method, repository, &segments)?.json(&write);
+        self.api.send(request, &what).await?;
+        Ok(())
     }
 
     async fn open_pull_request(&self, repository: &Repository, new: &NewPullRequest) -> Result<PullRequest, ScmError> {
@@ -159,6 +202,16 @@ impl Forgejo {
         segments.extend(rest);
         self.api.request(method, &segments)
     }
+}
+
+/// Is it the same Base64, wherever its lines end?
+fn is_same(one: &str, other: &str) -> bool {
+    let letters = |text: &str| {
+        text.chars()
+            .filter(|letter| !letter.is_whitespace())
+            .collect::<String>()
+    };
+    letters(one) == letters(other)
 }
 
 fn full_name(repository: &Repository) -> String {

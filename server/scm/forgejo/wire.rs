@@ -125,6 +125,28 @@ pub struct EditRepository<'a> {
     pub has_pull_requests: Option<bool>,
 }
 
+/// A file as the contents API shows it.
+#[derive(Debug, Deserialize)]
+pub struct Contents {
+    pub sha: String,
+    /// Base64.
+    #[serde(default)]
+    pub content: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WriteContents<'a> {
+    /// Base64.
+    pub content: &'a str,
+    pub message: &'a str,
+    pub branch: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_branch: Option<&'a str>,
+    /// Of the file that is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha: Option<&'a str>,
+}
+
 #[derive(Debug, Serialize)]
 pub struct CreatePullRequest<'a> {
     pub head: &'a str,

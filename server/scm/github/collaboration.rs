@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::request::Ask;
 use super::{Github, wire};
 use crate::scm::{
-    Collaboration, Issue, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, Repository,
-    RepositorySettings, ScmError, Watched,
+    Collaboration, Issue, NewFile, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, Repository,
+    RepositorySettings, Scm, ScmError, Watched,
 };
 
 /// Asked for in one page, and pages.
@@ -51,6 +51,39 @@ impl Collaboration for Github {
 
     async fn ensure_hook(&self, repository: &Repository, hook: &NewHook<'_>) -> Result<(), ScmError> {
         self.put_webhook(&Watched::Repository(repository.clone()), hook).await
+    }
+
+    async fn propose_file(&self, repository: &Repository, file: &NewFile<'_>) -> Result<(), ScmError> {
+        let what = format!("{} in {}", file.path, full_name(repository));
+        match self.commit(repository, file.branch).await {
+            Ok(_) => {}
+            Err(ScmError::NotFound { .. }) => {
+                let base = self.commit(repository, file.base).await?.id;
+                let name = format!("refs/heads/{}", file.branch);
+                let ask = Self::of(Method::POST, repository, &["git", "refs"]).json(json!({"ref": name, "sha": base}));
+                self.api.send(ask, &what).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        let content = STANDARD.encode(file.content);
+        let segments: Vec<&str> = std::iter::once("contents").chain(file.path.split('/')).collect();
+        let ask = Self::of(Method::GET, repository, &segments).query(&[("ref", file.branch)]);
+        let there: Option<wire::Contents> = match self.api.json(ask, &what).await {
+            Err(ScmError::NotFound { .. }) => None,
+            other => Some(other?),
+        };
+        let mut body = json!({"message": file.message, "content": content, "branch": file.branch});
+        if let Some(there) = there {
+            let known: String = there.content.chars().filter(|letter| !letter.is_whitespace()).collect();
+            if known == content {
+                return Ok(());
+            }
+            body["sha"] = there.sha.into();
+        }
+        self.api
+            .send(Self::of(Method::PUT, repository, &segments).json(body), &what)
+            .await?;
+        Ok(())
     }
 
     async fn open_pull_request(&self, repository: &Repository, new: &NewPullRequest) -> Result<PullRequest, ScmError> {

@@ -77,6 +77,15 @@ pub struct HookAddress {
     pub url: String,
 }
 
+/// A file as the contents API shows it.
+#[derive(Debug, Deserialize)]
+pub struct Contents {
+    pub sha: String,
+    /// Base64 in lines; empty where the file is long.
+    #[serde(default)]
+    pub content: String,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct PullRequest {
     pub number: u64,

@@ -48,6 +48,11 @@ async fn empty_usual_and_failing() {
         ("actions", "/create/actions"),
         ("settings", "/settings"),
         ("locations", "/catalog/locations"),
+        ("register", "/catalog/register"),
+        ("errors", "/catalog/errors"),
+        ("errors-all", "/catalog/errors?of=all"),
+        ("history-empty", "/catalog/default/template/basic-deployment/history"),
+        ("unregister", "/catalog/default/template/basic-deployment/unregister"),
         ("group", "/catalog/default/group/admin"),
         ("template", "/catalog/default/template/basic-deployment"),
     ] {

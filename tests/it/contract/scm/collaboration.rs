@@ -1,7 +1,8 @@
 //! Settings, pull requests, issues, secrets and variables.
 
 use portico::scm::{
-    Collaboration, NewHook, NewIssue, NewPullRequest, PullRequestState, Repository, RepositorySettings, Scm, ScmError,
+    Collaboration, NewFile, NewHook, NewIssue, NewPullRequest, PullRequestState, Repository, RepositorySettings, Scm,
+    ScmError, Source,
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -84,9 +85,41 @@ async fn a_pull_request_is_opened_once_and_followed(target: &Target) {
         .await;
     let api = target.systems.forge_api();
     let path = api_path(&repository);
-    let file = json!({"content": "eA==", "new_branch": "feature/topic", "message": "Add x"});
-    let (status, made) = api.post(&format!("{path}/contents/x"), &file).await;
-    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let propose = async |content: &str| {
+        let file = NewFile {
+            path: "docs/x",
+            content,
+            branch: "feature/topic",
+            base: "main",
+            message: "Add x",
+        };
+        of(&*forge)
+            .propose_file(&repository, &file)
+            .await
+            .expect("the account may")
+    };
+    let commits = async || {
+        let branch = Source {
+            repository: repository.clone(),
+            reference: Some("feature/topic".to_owned()),
+            path: String::new(),
+        };
+        forge.list_commits(&branch, 10).await.expect("the forge answers").len()
+    };
+    propose("x").await;
+    propose("x").await;
+    assert_eq!(commits().await, 2, "the same is proposed once");
+    propose("y\n").await;
+    assert_eq!(commits().await, 3);
+    let nowhere = NewFile {
+        path: "x",
+        content: "x",
+        branch: "other",
+        base: "none",
+        message: "Add x",
+    };
+    let refused = of(&*forge).propose_file(&repository, &nowhere).await;
+    assert!(matches!(refused, Err(ScmError::NotFound { .. })), "{refused:?}");
     let new = NewPullRequest {
         head: "feature/topic".to_owned(),
         base: "main".to_owned(),
