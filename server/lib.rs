@@ -8,6 +8,8 @@ pub mod app;
 pub mod catalog;
 /// L4: Argo CD Applications beside entities.
 pub mod deployments;
+/// L4: `/docs`, `/api/techdocs`: documentation beside the code.
+pub mod docs;
 /// L4: `/api/events`: webhooks in, and their registration.
 pub mod events;
 /// L4: `/`, `/home`, `/settings`.

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
 use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, NeedsAttention, SyncColumn, WhatNowCard};
+use crate::docs::{self, Docs, DocsTab};
 use crate::events::{self, Webhooks};
 use crate::gitops::{GitOps, GitOpsSettingsError};
 use crate::home::{self, Home};
@@ -131,13 +132,14 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
 
     // The catalog tells of repositories that it meets, and what hears of them needs the catalog.
     let (met, meetings) = mpsc::unbounded_channel();
+    let sources = Arc::new(catalog::Web {
+        forges: forges.clone(),
+        outbound: outbound.clone(),
+    });
     let catalog = Catalog::new(
         db.clone(),
         clock.clone(),
-        Arc::new(catalog::Web {
-            forges: forges.clone(),
-            outbound: outbound.clone(),
-        }),
+        sources.clone(),
         settings::catalog(config),
         Some(Arc::new(move |watched| drop(met.send(watched)))),
     );
@@ -173,6 +175,8 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     ];
     let home = Home::new(catalog.clone(), sections, secure);
 
+    let docs = Docs::new(catalog.clone(), sources);
+
     let located = readiness.gate("the configured locations");
     let worker = readiness.gate("the worker of tasks");
     let workers = Workers::default();
@@ -180,6 +184,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         let (catalog, stop) = (catalog.clone(), stop.clone());
         async move { catalog::run(catalog, stop).await }
     });
+    workers.spawn(docs.clone().run(stop.clone()));
     workers.spawn({
         let catalog = catalog.clone();
         async move {
@@ -239,9 +244,10 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         ],
         sections: vec![Arc::new(FoundTasks::new(scaffolder.clone()))],
     };
-    let entities = EntityPages::new(catalog.clone(), Vec::new());
+    let entities = EntityPages::new(catalog.clone(), vec![Arc::new(DocsTab(docs.clone()))]);
     let protected = Router::new()
         .merge(home::router(home))
+        .merge(docs::router(docs, entities.clone()))
         .merge(catalog::router(entities, additions))
         .merge(deployments::router(deployments))
         .merge(scaffolder::router(scaffolder.clone()));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 mod ancestry;
 mod api;
@@ -55,7 +55,7 @@ pub use people::Person;
 pub use read::{Problem, Sources, Web};
 pub use refresh::run;
 pub use rules::{Allow, CatalogConfig, ConfiguredLocation, LocationMatch, Rule, Rules};
-pub use state::{Location, LocationState, Registered};
+pub use state::{Location, LocationState, Origin, Registered};
 pub use store::Rival;
 pub use tabs::{EntityPages, EntityTab, ShownTab};
 pub use validate::{Validation, validate_files};
@@ -87,6 +87,7 @@ struct Inner {
     config: CatalogConfig,
     on_meeting: Option<OnMeeting>,
     news: live::News,
+    pushes: broadcast::Sender<Repository>,
     pauses: polling::Pauses,
     bare: discovery::Bare,
     authors: history::Authors,
@@ -180,6 +181,7 @@ impl Catalog {
             rules: Rules::new(&config),
             config,
             on_meeting,
+            pushes: broadcast::Sender::new(64),
             pauses: polling::Pauses::default(),
             bare: discovery::Bare::default(),
             wake: Notify::new(),
@@ -229,7 +231,13 @@ impl Catalog {
 
     /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
     pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
-        let mut query = queries::search::Query::of(Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec())));
+        let owned = Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec()));
+        self.list_matching(owned, limit).await
+    }
+
+    /// The entities of a filter, by their refs, `limit` at most, and how many there are in all.
+    pub async fn list_matching(&self, filter: Filter, limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
+        let mut query = queries::search::Query::of(filter);
         let mut reader = self.reads().reader().await?;
         let total = queries::search::total(self.reads(), &mut reader, &query).await?;
         query.limit = Some(limit);
@@ -237,6 +245,23 @@ impl Catalog {
         reader.keep();
         let entities = found.iter().map(|found| found.row.entity());
         Ok((entities.collect::<Result<_, _>>()?, total))
+    }
+
+    /// Where an entity was read from: what the catalog knows, not what the entity says of itself.
+    pub async fn origin_of(&self, entity_ref: &EntityRef) -> Result<Option<Origin>, CatalogError> {
+        let Some(found) = queries::entities::find_origin(self.db(), &entity_ref.to_string()).await? else {
+            return Ok(None);
+        };
+        let location = self.location(found.location_id).await?.location();
+        Ok(Some(Origin {
+            source: found.source,
+            location,
+        }))
+    }
+
+    /// Repositories, each time that a push to one was reported to this process.
+    pub fn pushes(&self) -> broadcast::Receiver<Repository> {
+        self.0.pushes.subscribe()
     }
 
     /// Every location with the state of its last read, those with problems first.

@@ -74,6 +74,15 @@ impl LocationState {
     }
 }
 
+/// Where an entity was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `<type>:<target>` of its file.
+    pub source: String,
+    /// The location that brought it.
+    pub location: Location,
+}
+
 /// What registering a location brought.
 #[derive(Debug, Clone)]
 pub struct Registered {

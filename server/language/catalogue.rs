@@ -11,6 +11,7 @@ pub(super) const FILES: [(&str, &str); 8] = [
     ("catalog", include_str!("de/catalog.po")),
     ("changes", include_str!("de/changes.po")),
     ("deployments", include_str!("de/deployments.po")),
+    ("docs", include_str!("de/docs.po")),
     ("home", include_str!("de/home.po")),
     ("locations", include_str!("de/locations.po")),
     ("login", include_str!("de/login.po")),

@@ -253,7 +253,8 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn headers(response: &mut Response, policy: Option<HeaderValue>, shell: &Shell, cacheable: bool) {
     let headers = response.headers_mut();
     if let Some(policy) = policy {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        // A file of others brings a narrower one of its own.
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
     let kind = headers.get(header::CONTENT_TYPE);
     // The API and files speak English only, whoever asks.

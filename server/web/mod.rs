@@ -2,6 +2,7 @@
 
 mod assets;
 mod badge;
+mod code;
 mod error;
 mod extract;
 mod frame;
@@ -21,6 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 
 pub use assets::{asset, routes as asset_routes};
 pub use badge::Badge;
+pub use code::code;
 pub use error::{Error, FieldError};
 pub use extract::{Form, Json, Query};
 pub use frame::{CountErrors, CountTasks, Frame, OnBehalfOf};

@@ -263,8 +263,16 @@ impl Scm for MemoryForge {
         }])
     }
 
-    async fn read_file(&self, _: &Source, _: u64) -> Result<Bytes, ScmError> {
-        unreachable!("repositories of tests are small enough to be read whole")
+    async fn read_file(&self, source: &Source, limit: u64) -> Result<Bytes, ScmError> {
+        let what = source.path.clone();
+        match self.look(&source.repository)?.1.get(&source.path) {
+            Some(text) if text.len() as u64 > limit => Err(ScmError::TooLarge { what, limit }),
+            Some(text) => Ok(text.clone().into()),
+            None => Err(ScmError::NotFound {
+                host: "forge.test".to_owned(),
+                what,
+            }),
+        }
     }
 
     async fn read_tree(&self, repository: &Repository, _: &str, _: u64) -> Result<Tree, ScmError> {
