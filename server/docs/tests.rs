@@ -132,7 +132,7 @@ nav:
             ("docs/index.md", index),
             (
                 "docs/guides/cart.md",
-                "---\ntitle: x\n---\n# Cart\n\n## Prices\n\n```rust\nlet a = 1;\n```\n",
+                "---\ntitle: The cart\n---\n# Cart\n\n## Prices\n\n```rust\nlet a = 1;\n```\n",
             ),
             (
                 "docs/guides/far.md",
@@ -150,12 +150,12 @@ nav:
     assert_eq!(page.status, 200, "{}", page.text);
     assert_eq!(
         texts(&page.text, "#pages li"),
-        ["Welcome", "Guides", "Cart", "Deep", "Far", "Outside"]
+        ["Welcome", "Guides", "The cart", "Deep", "Far", "Outside"]
     );
     assert_eq!(texts(&page.text, "#pages h3"), ["Shop & Co"]);
     assert_eq!(texts(&page.text, "#doc h1"), ["Welcome"]);
     assert_eq!(texts(&page.text, "#contents a"), ["Next steps"]);
-    assert_eq!(texts(&page.text, "[rel=next]"), ["NextCart"]);
+    assert_eq!(texts(&page.text, "[rel=next]"), ["NextThe cart"]);
     assert!(page.text.contains("lang=\"de\"") && page.text.contains("aria-current=\"page\">Docs</a>"));
     let outside = "https://forge.test/team/shop/src/branch/main/src/main.rs";
     assert_eq!(
@@ -221,7 +221,7 @@ nav:
     }
     let cart = reader.get(&format!("{SHOP}/guides/cart")).await.text;
     assert!(
-        cart.contains("<span class=\"k\">let</span>") && !cart.contains("title: x"),
+        cart.contains("<span class=\"k\">let</span>") && !cart.contains("title: The"),
         "{cart}"
     );
 }

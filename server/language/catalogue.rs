@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::Language;
 
 /// Name and content of each file.
-pub(super) const FILES: [(&str, &str); 8] = [
+pub(super) const FILES: [(&str, &str); 9] = [
     ("catalog", include_str!("de/catalog.po")),
     ("changes", include_str!("de/changes.po")),
     ("deployments", include_str!("de/deployments.po")),
