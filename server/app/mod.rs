@@ -200,6 +200,15 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         }
     });
     workers.spawn({
+        let (scaffolder, pushes, stop) = (scaffolder.clone(), webhooks.subscribe(), stop.clone());
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = scaffolder.wake_for_pushes(pushes) => {}
+            }
+        }
+    });
+    workers.spawn({
         let stop = stop.clone();
         async move {
             tokio::select! {

@@ -75,8 +75,8 @@ words! {
 words! {
     /// Kinds of things that a task makes outside of the portal.
     EffectKind {
-        Repository = "repository", Application = "application", Location = "location", Object = "object",
-        PullRequest = "pull-request", Issue = "issue",
+        Repository = "repository", Application = "application", Project = "project", Location = "location",
+        Object = "object", PullRequest = "pull-request", Issue = "issue",
     }
 }
 
@@ -182,9 +182,19 @@ pub struct Task {
     pub undoes: Option<Uuid>,
     /// It was started with secrets.
     pub has_secrets: bool,
+    /// It stands still: a step waits for people, for another system or for its next try.
+    pub waits: bool,
 }
 
 impl Task {
+    /// The word that its badge is chosen by: a task that stands still is not said to run.
+    pub fn standing(&self) -> &'static str {
+        match self.status {
+            TaskStatus::Processing if self.waits => TaskStatus::Open.as_str(),
+            status => status.as_str(),
+        }
+    }
+
     /// Name of who started it, without kind and namespace.
     pub fn creator(&self) -> &str {
         self.created_by.rsplit(['/', ':']).next().unwrap_or(&self.created_by)

@@ -11,7 +11,7 @@ use crate::scm::{Located, Repository, Scm, ScmError};
 /// A repository larger than this is read file by file instead of as one tree.
 pub const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The files of one commit; `None` where the repository is too large to be read whole.
+/// The files of one commit; `None` where the repository is too large to be read whole, or not sent in time.
 pub struct Snapshot {
     /// 40 hexadecimal digits.
     pub commit: String,
@@ -107,7 +107,9 @@ async fn fetch(forge: &dyn Scm, repository: &Repository, commit: String) -> Resu
             };
             Some(tree.files.iter().map(content).collect())
         }
-        Err(ScmError::TooLarge { .. }) => None,
+        // A forge that has just told the commit and does not send its files in time is packing too many: they are read one
+        // by one, and fail for themselves where it is the forge that fails.
+        Err(ScmError::TooLarge { .. } | ScmError::Unavailable { .. }) => None,
         Err(error) => return Err(error),
     };
     Ok(Snapshot { commit, files })

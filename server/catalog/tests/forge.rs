@@ -1,7 +1,7 @@
 //! A forge in memory: files of repositories at numbered commits.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -36,6 +36,8 @@ struct Content {
 pub struct MemoryForge {
     content: Arc<Mutex<Content>>,
     pub trees_read: Arc<AtomicUsize>,
+    /// Its repositories are so large that it packs them for ever.
+    pub packs: Arc<AtomicBool>,
     /// Questions of any kind.
     pub asked: Arc<AtomicUsize>,
 }
@@ -277,6 +279,12 @@ impl Scm for MemoryForge {
 
     async fn read_tree(&self, repository: &Repository, _: &str, _: u64) -> Result<Tree, ScmError> {
         self.trees_read.fetch_add(1, Ordering::SeqCst);
+        if self.packs.load(Ordering::SeqCst) {
+            return Err(ScmError::Unavailable {
+                host: "forge.test".to_owned(),
+                reason: "no answer in time".to_owned(),
+            });
+        }
         let (commit, files) = self.look(repository)?;
         let files = files
             .into_iter()

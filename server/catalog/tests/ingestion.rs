@@ -113,6 +113,19 @@ async fn missing_targets_are_reported_while_the_others_load(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_repository_that_is_not_sent_in_time_is_read_file_by_file(db: PgPool) {
+    let forge = MemoryForge::default();
+    forge.packs.store(true, Ordering::SeqCst);
+    forge.write("team/giant", "catalog-info.yaml", &component("one", ""));
+    let catalog = catalog(&db, &forge);
+    let target = url("team/giant", "catalog-info.yaml");
+    catalog.register("a", &target).await.unwrap();
+    assert_eq!(refs(&catalog).await, ["component:default/one"]);
+    let missing = catalog.register("a", &url("team/giant", "gone.yaml")).await;
+    assert!(missing.unwrap_err().to_string().contains("gone.yaml"));
+}
+
+#[sqlx::test]
 async fn a_broken_document_keeps_its_last_good_version(db: PgPool) {
     let forge = MemoryForge::default();
     let file = |second: &str| format!("{}---\n{second}---\n{}", component("one", ""), component("three", ""));

@@ -79,6 +79,7 @@ pub(super) async fn create(
     if let Some(project) = project {
         let is_new = cx.outside.gitops.ensure_project(project).await?;
         let made = if is_new {
+            cx.effect(EffectKind::Project, &project.name, None).await?;
             "Created the project"
         } else {
             "There is the project"

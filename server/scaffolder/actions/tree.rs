@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use super::context::join;
 use super::{ActionError, Context};
 use crate::scaffolder::engine::write_file;
-use crate::scm::{Located, TreeFile};
+use crate::scm::{Located, ScmError, TreeFile};
 
 /// Content of a whole repository that is read for one of its folders, in bytes.
 const TREE_LIMIT: u64 = 256 * 1024 * 1024;
@@ -20,7 +20,14 @@ pub async fn read_folder(cx: &Context, url: &str, token: Option<&str>) -> Result
             let located = located(cx, url, token)?;
             let commit = pin(cx, &located).await?;
             let repository = &located.source.repository;
-            let tree = located.forge.read_tree(repository, &commit, TREE_LIMIT).await?;
+            let tree = located.forge.read_tree(repository, &commit, TREE_LIMIT).await;
+            if let Err(ScmError::TooLarge { .. } | ScmError::Unavailable { .. }) = &tree {
+                cx.log(format!(
+                    "All of {}/{} is read to get one folder of it: keep templates in a repository without large files",
+                    repository.owner, repository.name
+                ));
+            }
+            let tree = tree?;
             below(&located.source.path, &tree.files)
         }
     };

@@ -238,6 +238,7 @@ async fn list(
         created_by = vec![own];
     }
     let filter = TaskFilter {
+        waiting: None,
         created_by,
         status,
         order: order(&values(query, "order"))?,

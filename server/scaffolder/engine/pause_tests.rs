@@ -332,6 +332,35 @@ async fn a_waiting_step_holds_nobody_and_survives(db: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_push_wakes_who_waits_for_a_merge(db: PgPool) {
+    let WaitingBench { bench, .. } = waiting(&db);
+    let steps = json!([{"id": "wait", "name": "wait", "action": "test:wait-for", "input": {"name": "signal"}}]);
+    bench.start(steps, json!({}), json!({})).await;
+    bench.work().await;
+    let waiting = Waiting::PullRequest {
+        name: "Team/clusters#3".to_owned(),
+        url: String::new(),
+    };
+    sqlx::query("update scaffolder_task_step set waits = $1")
+        .bind(serde_json::to_value(&waiting).unwrap())
+        .execute(&db)
+        .await
+        .unwrap();
+    for (repository, expected) in [
+        ("team/other", false),
+        ("team/clusters3", false),
+        ("team/clusters", true),
+    ] {
+        queries::wake_for_push(&db, repository).await.unwrap();
+        let due: bool = sqlx::query_scalar("select wake_at <= clock_timestamp() from scaffolder_task")
+            .fetch_one(&db)
+            .await
+            .unwrap();
+        assert_eq!(due, expected, "{repository}");
+    }
+}
+
+#[sqlx::test]
 async fn a_step_waits_no_longer_than_it_may(db: PgPool) {
     let WaitingBench { bench, hands, .. } = waiting(&db);
     let step =

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use crate::gitops::Change;
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
 use crate::scaffolder::queries::{self, CHANNEL};
+use crate::scm::Repository;
 
 /// A worker that says nothing for this long has lost its tasks.
 pub(super) const LEASE_SECONDS: f64 = 5.0;
@@ -96,6 +97,25 @@ async fn start_due(
         running.ids.insert(handle.id(), id);
     }
     Ok(())
+}
+
+impl Scaffolder {
+    /// Wakes tasks that wait for a pull request when its repository is pushed to, as long as pushes are told.
+    pub async fn wake_for_pushes(&self, mut pushes: Receiver<Repository>) {
+        loop {
+            match pushes.recv().await {
+                Ok(repository) => {
+                    let name = format!("{}/{}", repository.owner, repository.name);
+                    if let Err(error) = queries::wake_for_push(self.db(), &name).await {
+                        tracing::debug!(%error, "who waits for a pull request looks at it later");
+                    }
+                }
+                // Who waits looks by itself, only later.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
 }
 
 /// Wakes tasks that wait for an Application when it has changed.

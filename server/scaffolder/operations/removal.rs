@@ -234,7 +234,7 @@ fn order(kind: EffectKind) -> u8 {
         EffectKind::Application => 0,
         EffectKind::Location => 1,
         EffectKind::Repository => 2,
-        EffectKind::Object | EffectKind::PullRequest | EffectKind::Issue => 3,
+        EffectKind::Project | EffectKind::Object | EffectKind::PullRequest | EffectKind::Issue => 3,
     }
 }
 

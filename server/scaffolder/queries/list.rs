@@ -9,6 +9,8 @@ use crate::scaffolder::model::{Task, TaskSpec, TaskStatus};
 pub struct TaskFilter {
     pub created_by: Vec<String>,
     pub status: Vec<TaskStatus>,
+    /// Only those that nobody runs just now (or only the others): they wait for a worker, for people or for other systems.
+    pub waiting: Option<bool>,
     /// Ref of the template.
     pub template: Option<String>,
     /// Part of the title or of the template's ref, or the task's id.
@@ -44,10 +46,11 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
     let rows = sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets, wake_at is not null as "waits!"
            from scaffolder_task
            where (cardinality($1::text[]) = 0 or created_by = any($1))
              and (cardinality($2::text[]) = 0 or status = any($2))
+             and ($9::bool is null or (status = 'open' or wake_at is not null) = $9)
              and ($7::text is null or template_ref = $7)
              and ($8::text is null or title ilike $8 or template_ref ilike $8 or id::text ilike $8)
            order by case when $3 = 'status' and not $4 then status when $3 = 'created_by' and not $4 then created_by end,
@@ -62,7 +65,8 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
         filter.limit,
         filter.offset,
         filter.template.as_deref(),
-        text.as_deref()
+        text.as_deref(),
+        filter.waiting
     )
     .fetch_all(db)
     .await?;
@@ -70,12 +74,14 @@ pub async fn list_tasks(db: &PgPool, filter: &TaskFilter) -> Result<(Vec<Task>, 
         r#"select count(*) as "count!" from scaffolder_task
            where (cardinality($1::text[]) = 0 or created_by = any($1))
              and (cardinality($2::text[]) = 0 or status = any($2))
+             and ($5::bool is null or (status = 'open' or wake_at is not null) = $5)
              and ($3::text is null or template_ref = $3)
              and ($4::text is null or title ilike $4 or template_ref ilike $4 or id::text ilike $4)"#,
         &filter.created_by,
         &status,
         filter.template.as_deref(),
-        text.as_deref()
+        text.as_deref(),
+        filter.waiting
     )
     .fetch_one(db)
     .await?;

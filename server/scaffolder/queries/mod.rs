@@ -12,7 +12,8 @@ pub use events::{find_completion, find_intent, list_effects, list_events};
 pub use lease::{CHANNEL, Claimed, beat, claim, release};
 pub use list::{Order, TaskFilter, count_running, list_choices, list_tasks, search_tasks};
 pub use pauses::{
-    Approval, ApprovalFilter, Decision, NewApproval, decide, find_approval, find_decision, list_approvals, wake_waiting,
+    Approval, ApprovalFilter, Decision, NewApproval, decide, find_approval, find_decision, list_approvals,
+    wake_for_push, wake_waiting,
 };
 pub use tasks::{
     NewTask, cancel, find_maker, find_task, find_undoing, find_workspace, has_workspace, insert_task, list_steps,

@@ -253,6 +253,25 @@ pub async fn decide(db: &PgPool, approval: &Approval, decision: &Decision) -> Re
     Ok(true)
 }
 
+/// Wakes the tasks that wait for a pull request of a repository, `owner/name`: a merge is a push to it.
+pub async fn wake_for_push(db: &PgPool, repository: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with woken as (
+           update scaffolder_task task set wake_at = clock_timestamp()
+           from scaffolder_task_step step
+           where task.wake_at is not null and step.task_id = task.id
+             and step.waits ->> 'for' = 'pull-request'
+             and lower(split_part(step.waits ->> 'name', '#', 1)) = lower($1)
+           returning task.id
+         )
+         select pg_notify('scaffolder_task', id::text) from woken",
+        repository
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Wakes the tasks that wait for an Application.
 pub async fn wake_waiting(db: &PgPool, application: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(

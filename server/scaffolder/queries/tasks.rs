@@ -72,6 +72,7 @@ pub(super) struct TaskRow {
     pub error: Option<Value>,
     pub undoes: Option<Uuid>,
     pub has_secrets: bool,
+    pub waits: bool,
 }
 
 impl TryFrom<TaskRow> for Task {
@@ -93,6 +94,7 @@ impl TryFrom<TaskRow> for Task {
             error: row.error,
             undoes: row.undoes,
             has_secrets: row.has_secrets,
+            waits: row.waits,
         })
     }
 }
@@ -101,7 +103,7 @@ pub async fn find_task(db: &PgPool, id: Uuid) -> Result<Option<Task>, sqlx::Erro
     sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets, wake_at is not null as "waits!"
            from scaffolder_task where id = $1"#,
         id
     )

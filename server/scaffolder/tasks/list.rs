@@ -127,12 +127,18 @@ pub async fn show(
     let asked = Asked::of(query, caller.is_admin());
     let own = caller.actor();
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (status, waiting) = match TaskStatus::from_word(asked.status) {
+        Some(TaskStatus::Open) => (vec![TaskStatus::Open, TaskStatus::Processing], Some(true)),
+        Some(TaskStatus::Processing) => (vec![TaskStatus::Processing], Some(false)),
+        status => (status.into_iter().collect(), None),
+    };
     let filter = TaskFilter {
         created_by: match (asked.everybody, some(&asked.user)) {
             (true, user) => user.into_iter().collect(),
             (false, _) => vec![own.clone()],
         },
-        status: TaskStatus::from_word(asked.status).into_iter().collect(),
+        status,
+        waiting,
         template: some(&asked.template),
         text: some(&asked.text),
         order: Order::NewestFirst,

@@ -33,6 +33,7 @@ impl Section for RecentTasks {
         let filter = TaskFilter {
             created_by: vec![caller.actor()],
             status: Vec::new(),
+            waiting: None,
             template: None,
             text: None,
             order: Order::NewestFirst,

@@ -93,6 +93,7 @@ fn line(planned: &Planned, given: &[(String, String)]) -> Line {
         EffectKind::Repository => ("repo", text!("Repository")),
         EffectKind::Application => ("deploy", text!("Argo CD application")),
         EffectKind::Location => ("component", text!("Catalog entry")),
+        EffectKind::Project => ("deploy", text!("Argo CD project")),
         EffectKind::Object => ("deploy", text!("Kubernetes object")),
         EffectKind::PullRequest => ("repo", text!("Pull request")),
         EffectKind::Issue => ("repo", text!("Issue")),

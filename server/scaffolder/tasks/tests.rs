@@ -230,6 +230,16 @@ async fn a_step_that_waits_says_for_what_and_is_decided_on_its_page(db: PgPool) 
         assert!(page.contains(text), "{text}: {page}");
     }
     assert!(!page.contains("/create/approvals/"), "it is for others to decide");
+    // The list does not say that it runs.
+    for (status, listed) in [("open", true), ("processing", false), ("failed", false), ("", true)] {
+        let (_, list) = ask(&own, "GET", &format!("/create/tasks?status={status}")).await;
+        let row = list.split("<tr").find(|row| row.contains(&id.to_string()));
+        assert_eq!(row.is_some(), listed, "{status}");
+        assert!(
+            row.is_none_or(|row| row.contains("Waiting") && !row.contains("Running")),
+            "{row:?}"
+        );
+    }
     assert!(page.contains("approvers:"), "what the action was given is shown");
     let (_, task) = ask(&own, "GET", &format!("/api/scaffolder/v2/tasks/{id}")).await;
     assert_eq!(serde_json::from_str::<Value>(&task).unwrap()["status"], "processing");

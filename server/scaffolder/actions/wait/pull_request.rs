@@ -8,6 +8,7 @@ use crate::scaffolder::actions::{Action, ActionError, Context, Example};
 use crate::scaffolder::model::Waiting;
 use crate::scm::PullRequestState;
 
+/// A push to the repository is heard of at once, where it has a webhook.
 const LOOK_AFTER: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 

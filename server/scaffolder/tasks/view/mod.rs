@@ -26,6 +26,8 @@ pub struct TaskView {
     pub template_title: String,
     pub template_path: Option<String>,
     pub status: TaskStatus,
+    /// Word of its badge.
+    pub standing: &'static str,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
     pub elapsed: Option<language::Text>,
@@ -103,6 +105,7 @@ impl TaskView {
             texts: texts(&output),
             answers: Vec::new(),
             last_event: events.last().map_or(0, |event| event.id),
+            standing: task.standing(),
             title: task.title,
             status: task.status,
             steps,

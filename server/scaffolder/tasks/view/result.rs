@@ -54,6 +54,7 @@ pub(super) fn makes(
             EffectKind::Repository => ("repo", text!("Repository")),
             EffectKind::Application => ("deploy", text!("Argo CD application")),
             EffectKind::Location => ("component", text!("Catalog entry")),
+            EffectKind::Project => ("deploy", text!("Argo CD project")),
             EffectKind::Object => ("deploy", text!("Kubernetes object")),
             EffectKind::PullRequest => ("repo", text!("Pull request")),
             EffectKind::Issue => ("repo", text!("Issue")),
@@ -86,9 +87,7 @@ pub(super) fn makes(
             let url = match kind {
                 EffectKind::Location => entity_ref.map(|entity_ref| entity_ref.path()),
                 EffectKind::Application => application_url(&effect.reference),
-                EffectKind::Repository | EffectKind::Object | EffectKind::PullRequest | EffectKind::Issue => {
-                    effect.url.clone()
-                }
+                _ => effect.url.clone(),
             };
             let name = match (kind, entity) {
                 (EffectKind::Location, Some(entity)) => entity.to_owned(),
