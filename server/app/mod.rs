@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Sessions, UserTokens};
-use crate::catalog::{self, Additions, Catalog, CatalogErrors, EntityPages};
+use crate::catalog::{self, Additions, Catalog, CatalogErrors, EntityPages, RecentlySeen};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
@@ -168,9 +168,12 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         scaffolder::actions::shipped(),
     );
     let deployments = Deployments::new(gitops.clone(), forges, clock.clone(), stop.clone());
+    let attention = NeedsAttention::new(deployments.clone(), catalog.clone());
+    let errors = CatalogErrors::new(catalog.clone());
     let sections: Vec<Arc<dyn Section>> = vec![
-        Arc::new(NeedsAttention::new(deployments.clone(), catalog.clone())),
-        Arc::new(CatalogErrors::new(catalog.clone())),
+        Arc::new(attention.clone()),
+        Arc::new(errors.clone()),
+        Arc::new(RecentlySeen::new(catalog.clone())),
         Arc::new(RecentTasks::new(scaffolder.clone())),
     ];
     let home = Home::new(catalog.clone(), sections, secure);
@@ -246,6 +249,8 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
             Arc::new(ApplicationCard(deployments.clone())),
             Arc::new(WhatNowCard(deployments.clone())),
             Arc::new(MadeByCard::new(scaffolder.clone())),
+            Arc::new(attention),
+            Arc::new(errors),
         ],
         columns: vec![
             Arc::new(SyncColumn(deployments.clone())),

@@ -41,12 +41,24 @@ impl Catalog {
         if !found.is_empty() {
             return Ok(grouped(found, false));
         }
+        self.nearly(text).await
+    }
+
+    /// What says each word with one mistake at most; nothing where all are too short to be forgiven anything.
+    async fn nearly(&self, text: &str) -> Result<Findings, sqlx::Error> {
         let words = parts_of(text);
         if words.iter().all(|word| word.chars().count() < SHORTEST_FORGIVEN) {
             return Ok(Findings::default());
         }
         let candidates = find::similar(self.db(), &words).await?;
         Ok(grouped(similar(candidates, &words), true))
+    }
+
+    /// Refs of entities that say each word of a text with one mistake at most, the best of each kind first.
+    pub async fn similar(&self, text: &str) -> Result<Vec<String>, sqlx::Error> {
+        let groups = self.nearly(&text.replace(char::is_control, " ")).await?.groups;
+        let entities = groups.into_iter().flat_map(|group| group.entities);
+        Ok(entities.map(|entity| entity.entity_ref().to_string()).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of the reader's own is not as it should be, for the home page.
+//! What of somebody's own is not as it should be: the reader's on the home page, a group's or person's on their own.
 
 use askama::Template;
 use axum_extra::routing::TypedPath;
@@ -8,7 +8,7 @@ use super::cards::{Kind, rendered};
 use super::model::Wanted;
 use super::pages::ListLivePath;
 use crate::auth::Caller;
-use crate::catalog::{Catalog, Entity};
+use crate::catalog::{Catalog, Entity, EntityCard, Shown};
 use crate::gitops::{HealthStatus, SyncStatus};
 use crate::language::{Locale, Text, filters};
 use crate::web::{Section, Shell};
@@ -19,6 +19,7 @@ const LOOKED_AT: i64 = 500;
 const SHOWN: usize = 10;
 
 /// The section "Needs attention": entities with an Application that is not Synced and Healthy.
+#[derive(Clone)]
 pub struct NeedsAttention {
     deployments: Deployments,
     catalog: Catalog,
@@ -51,9 +52,27 @@ struct Attention {
 #[async_trait::async_trait]
 impl Section for NeedsAttention {
     async fn render(&self, caller: &Caller, shell: &Shell) -> Option<String> {
+        self.section(&caller.ownership_refs(), shell).await
+    }
+}
+
+#[async_trait::async_trait]
+impl EntityCard for NeedsAttention {
+    async fn render(&self, shown: Shown<'_>) -> Option<String> {
+        let entity_ref = shown.entity.entity_ref();
+        match entity_ref.kind.as_str() {
+            "group" | "user" => self.section(&[entity_ref.to_string()], shown.shell).await,
+            _ => None,
+        }
+    }
+}
+
+impl NeedsAttention {
+    /// What these own and is not well; `None` where all is.
+    async fn section(&self, owners: &[String], shell: &Shell) -> Option<String> {
         let (owned, _) = self
             .catalog
-            .list_owned(&caller.ownership_refs(), LOOKED_AT)
+            .list_owned(owners, LOOKED_AT)
             .await
             .inspect_err(|error| tracing::warn!(%error, "what needs attention cannot be shown"))
             .ok()?;
@@ -76,9 +95,7 @@ impl Section for NeedsAttention {
             },
         )
     }
-}
 
-impl NeedsAttention {
     /// The first Application of the entity that is not well.
     fn row(&self, entity: &Entity, locale: Locale) -> Option<Row> {
         let deployments = &self.deployments;

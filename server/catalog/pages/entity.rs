@@ -56,6 +56,13 @@ pub(super) struct View {
 }
 
 impl View {
+    /// Address of a person or group, as far as it is plainly one.
+    pub(super) fn mail(&self) -> Option<&str> {
+        let mail = self.entity.body["spec"]["profile"]["email"].as_str()?;
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "@._+-".contains(letter);
+        (mail.contains('@') && mail.chars().all(plain)).then_some(mail)
+    }
+
     /// Groups, people and locations belong to nobody.
     pub(super) fn may_be_owned(&self) -> bool {
         !matches!(self.entity_ref.kind.as_str(), "group" | "user" | "location")
@@ -146,6 +153,8 @@ struct EntityPage {
     /// Where the news was before the entity was read.
     since: String,
     cards: Vec<String>,
+    /// What it has because of its kind.
+    parts: Vec<String>,
     /// Cards of the narrow column.
     asides: Vec<String>,
 }
@@ -166,6 +175,8 @@ pub async fn show(
     let since = pages.catalog.news().position();
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
     let head = Head::of(&pages.entities, &caller, &entity_ref, "overview").await?;
+    pages.catalog.see(&caller, &entity_ref);
+    let parts = super::parts::sections(&pages, &head.view, &shell).await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
     let shown = Shown {
         entity: &head.view.entity,
@@ -183,6 +194,7 @@ pub async fn show(
             head,
             since,
             cards,
+            parts,
             asides,
         },
     )

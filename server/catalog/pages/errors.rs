@@ -10,7 +10,7 @@ use super::list::short_ref;
 use crate::auth::Caller;
 use crate::catalog::faults::Fault;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Catalog, EntityRef};
+use crate::catalog::{Catalog, EntityCard, EntityRef};
 use crate::language::filters;
 use crate::web::{Error, Query, Section, Shell, SignedIn, page};
 
@@ -103,7 +103,9 @@ pub async fn show(
     )
 }
 
-/// The section "Errors in the catalog" of the home page: what is wrong of the reader's own.
+/// The section "Errors in the catalog": what is wrong of the reader's own on the home page, and of a group's or person's on
+/// theirs.
+#[derive(Clone)]
 pub struct CatalogErrors(Catalog);
 
 impl CatalogErrors {
@@ -122,14 +124,31 @@ struct AtHome {
 #[async_trait::async_trait]
 impl Section for CatalogErrors {
     async fn render(&self, caller: &Caller, shell: &Shell) -> Option<String> {
-        let owners = caller.ownership_refs();
+        self.section(&caller.ownership_refs(), shell).await
+    }
+}
+
+#[async_trait::async_trait]
+impl EntityCard for CatalogErrors {
+    async fn render(&self, shown: crate::catalog::Shown<'_>) -> Option<String> {
+        let entity_ref = shown.entity.entity_ref();
+        match entity_ref.kind.as_str() {
+            "group" | "user" => self.section(&[entity_ref.to_string()], shown.shell).await,
+            _ => None,
+        }
+    }
+}
+
+impl CatalogErrors {
+    /// What is wrong of what these own; `None` where nothing is.
+    async fn section(&self, owners: &[String], shell: &Shell) -> Option<String> {
         let faults = self.0.faults().await;
         let faults = faults
             .inspect_err(|error| tracing::warn!(%error, "errors of the catalog cannot be shown"))
             .ok()?;
         let mut own: Vec<Fault> = faults
             .iter()
-            .filter(|fault| fault.belongs_to(&owners))
+            .filter(|fault| fault.belongs_to(owners))
             .cloned()
             .collect();
         if own.is_empty() {

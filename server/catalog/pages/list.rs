@@ -12,6 +12,7 @@ use super::narrow::{self, Chip, Facet};
 use super::star::Star;
 use super::{Pages, icon, words};
 use crate::catalog::queries::list::{self, Column};
+use crate::catalog::queries::search;
 use crate::catalog::{Entity, EntityRef, Filter};
 use crate::language::{Text, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
@@ -62,6 +63,8 @@ struct ListPage {
     starred: String,
     /// The catalog holds nothing at all but what stands for locations.
     nothing: bool,
+    /// Nothing is spelled as it was asked for.
+    similar: bool,
     /// What stands there when the catalog has nothing of this kind.
     nothing_of_kind: Text,
     /// The list of this kind without filters.
@@ -82,11 +85,10 @@ pub async fn list(
     let asked = asked.clean();
     let owners = caller.ownership_refs();
     let stars = pages.catalog.starred(&caller.actor()).await?;
-    let sought = asked.words();
+    let mut sought = asked.words();
     let kind = asked.kind();
     let without_kind = Filter::All(asked.filters(&owners, &stars));
     let mut query = asked.query(&owners, &stars);
-    let filter = query.filter.clone();
     let Chosen {
         columns,
         choices: choosable,
@@ -102,8 +104,28 @@ pub async fn list(
     query.offset = i64::from(asked.page() - 1) * PAGE;
     let reads = pages.catalog.reads();
     let mut reader = reads.reader().await?;
-    let (found, total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
+    let (mut found, mut total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
+    let mut similar = false;
+    if total == 0
+        && let Some(text) = &asked.text
+    {
+        // Nothing says so; what says nearly so is better than nothing.
+        let refs = pages.catalog.similar(text).await?;
+        let nearly = Filter::All(vec![query.filter.clone(), Filter::Refs(refs)]);
+        let query = search::Query {
+            filter: nearly.clone(),
+            ..query.clone()
+        };
+        (found, total) = list::list_rows(reads, &mut reader, &query, &[]).await?;
+        similar = total > 0;
+    }
     reader.keep();
+    if similar {
+        let refs = Filter::Refs(found.iter().map(|row| row.entity.entity_ref().to_string()).collect());
+        query.filter = Filter::All(vec![query.filter, refs]);
+        sought.clear();
+    }
+    let filter = query.filter.clone();
     let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
@@ -174,6 +196,7 @@ pub async fn list(
                 other.starred = Some("1".to_owned());
             }),
             nothing,
+            similar,
             csv: asked.file("csv"),
             json: asked.file("json"),
             asked,

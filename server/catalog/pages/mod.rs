@@ -10,6 +10,7 @@ mod list;
 mod locations;
 mod narrow;
 mod palette;
+mod parts;
 mod reference;
 mod register;
 mod relations;

@@ -13,7 +13,7 @@ use super::list::{live_urls, short_ref};
 use super::{Pages, icon, words};
 use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, PAIRS, Wanted, lay_out};
 use crate::catalog::{Entity, EntityRef, queries};
-use crate::language::{Text, counted, filters, text};
+use crate::language::{Locale, Text, counted, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 /// Letters of a name that a box has room for.
@@ -74,31 +74,116 @@ struct Choosable {
     chosen: bool,
 }
 
-struct Shape {
-    x: i32,
-    y: i32,
+pub(super) struct Shape {
+    pub(super) x: i32,
+    pub(super) y: i32,
     /// `None` where the catalog does not have it.
-    path: Option<String>,
-    title: String,
-    short: String,
-    icon: &'static str,
-    kind: Text,
+    pub(super) path: Option<String>,
+    pub(super) title: String,
+    pub(super) short: String,
+    pub(super) icon: &'static str,
+    pub(super) kind: Text,
     /// The entity in the middle.
-    me: bool,
-    cell: Option<String>,
+    pub(super) me: bool,
+    pub(super) cell: Option<String>,
 }
 
-struct Line {
-    path: String,
-    at: (i32, i32),
-    word: Text,
-    from: usize,
-    to: usize,
+pub(super) struct Line {
+    pub(super) path: String,
+    pub(super) at: (i32, i32),
+    pub(super) word: Text,
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
-struct More {
+pub(super) struct More {
     text: Text,
     href: String,
+}
+
+/// The relations around an entity, drawn.
+pub(super) struct Picture {
+    pub(super) width: i32,
+    pub(super) height: i32,
+    pub(super) boxes: Vec<Shape>,
+    /// Places of the boxes, from left to right.
+    pub(super) order: Vec<usize>,
+    pub(super) lines: Vec<Line>,
+    /// The words stand on the lines.
+    pub(super) labelled: bool,
+}
+
+/// What a picture does not show.
+pub(super) struct Around {
+    pub(super) more: Vec<More>,
+    /// There are more relations among its entities than are drawn.
+    pub(super) too_dense: bool,
+}
+
+impl Picture {
+    pub(super) async fn of(
+        pages: &Pages,
+        middle: &EntityRef,
+        wanted: &Wanted,
+        locale: Locale,
+    ) -> Result<(Self, Around), Error> {
+        let graph = pages.catalog.graph(middle, wanted).await?;
+        let known = Known::of(pages, &graph).await?;
+        let layout = lay_out(&graph.nodes, &graph.edges);
+        let boxes: Vec<Shape> = graph
+            .nodes
+            .iter()
+            .zip(&layout.places)
+            .enumerate()
+            .map(|(index, (node, &(x, y)))| {
+                let entity_ref = EntityRef::parse(&node.entity_ref, None, None).ok();
+                let kind = entity_ref.as_ref().map_or("", |entity_ref| entity_ref.kind.as_str());
+                let title = known.title(&node.entity_ref);
+                Shape {
+                    x,
+                    y,
+                    path: entity_ref
+                        .as_ref()
+                        .filter(|_| known.titles.contains_key(&node.entity_ref))
+                        .map(EntityRef::path),
+                    short: shortened(&title, LETTERS),
+                    title,
+                    icon: icon(kind),
+                    kind: words::one(kind),
+                    me: index == 0,
+                    cell: known.entities.get(&node.entity_ref).and_then(|entity| {
+                        let mut columns = pages.columns.iter().filter(|column| column.in_graph());
+                        columns.find_map(|column| column.cell(entity, locale))
+                    }),
+                }
+            })
+            .collect();
+        let lines: Vec<Line> = graph
+            .edges
+            .iter()
+            .zip(layout.lines)
+            .map(|(edge, (path, at))| Line {
+                path,
+                at,
+                word: relation_word(&edge.kind),
+                from: edge.from,
+                to: edge.to,
+            })
+            .collect();
+        let around = Around {
+            more: more(&graph, &known),
+            too_dense: graph.too_dense,
+        };
+        let picture = Self {
+            width: layout.width,
+            height: layout.height,
+            labelled: lines.len() <= MOST_WORDS,
+            boxes,
+            order: layout.order,
+            lines,
+        };
+        Ok((picture, around))
+    }
 }
 
 #[derive(Template)]
@@ -113,14 +198,8 @@ struct RelationsPage {
     depths: Vec<Choosable>,
     kinds: Vec<Choosable>,
     relations: Vec<Choosable>,
-    width: i32,
-    height: i32,
-    boxes: Vec<Shape>,
-    /// Places of the boxes, from left to right.
-    order: Vec<usize>,
-    lines: Vec<Line>,
-    /// The words stand on the lines.
-    labelled: bool,
+    picture: Picture,
+    name: String,
     more: Vec<More>,
     too_dense: bool,
     live: Vec<&'static str>,
@@ -137,55 +216,13 @@ pub async fn show(
     let middle = EntityRef::new(&kind, &namespace, &name);
     let head = Head::of(&pages.entities, &caller, &middle, "relations").await?;
     let wanted = question.wanted();
-    let graph = pages.catalog.graph(&middle, &wanted).await?;
-    let known = Known::of(&pages, &graph).await?;
-    let layout = lay_out(&graph.nodes, &graph.edges);
-    let boxes: Vec<Shape> = graph
-        .nodes
-        .iter()
-        .zip(&layout.places)
-        .enumerate()
-        .map(|(index, (node, &(x, y)))| {
-            let entity_ref = EntityRef::parse(&node.entity_ref, None, None).ok();
-            let kind = entity_ref.as_ref().map_or("", |entity_ref| entity_ref.kind.as_str());
-            let title = known.title(&node.entity_ref);
-            Shape {
-                x,
-                y,
-                path: entity_ref
-                    .as_ref()
-                    .filter(|_| known.titles.contains_key(&node.entity_ref))
-                    .map(EntityRef::path),
-                short: shortened(&title, LETTERS),
-                title,
-                icon: icon(kind),
-                kind: words::one(kind),
-                me: index == 0,
-                cell: known.entities.get(&node.entity_ref).and_then(|entity| {
-                    let mut columns = pages.columns.iter().filter(|column| column.in_graph());
-                    columns.find_map(|column| column.cell(entity, shell.locale))
-                }),
-            }
-        })
-        .collect();
-    let lines: Vec<Line> = graph
-        .edges
-        .iter()
-        .zip(layout.lines)
-        .map(|(edge, (path, at))| Line {
-            path,
-            at,
-            word: relation_word(&edge.kind),
-            from: edge.from,
-            to: edge.to,
-        })
-        .collect();
+    let (picture, around) = Picture::of(&pages, &middle, &wanted, shell.locale).await?;
     page(
         shell.locale,
         &RelationsPage {
             here: address(&middle, &wanted),
-            more: more(&graph, &known),
-            too_dense: graph.too_dense,
+            more: around.more,
+            too_dense: around.too_dense,
             directions: directions(wanted.direction),
             depths: (1..=DEEPEST)
                 .map(|depth| Choosable {
@@ -211,16 +248,12 @@ pub async fn show(
                     chosen: wanted.relations.iter().any(|chosen| chosen == forward),
                 })
                 .into(),
-            width: layout.width,
-            height: layout.height,
-            labelled: lines.len() <= MOST_WORDS,
-            live: match boxes.iter().any(|shown| shown.cell.is_some()) {
+            live: match picture.boxes.iter().any(|shown| shown.cell.is_some()) {
                 true => live_urls(&pages),
                 false => Vec::new(),
             },
-            boxes,
-            order: layout.order,
-            lines,
+            picture,
+            name: head.view.entity.title().to_owned(),
             since,
             head,
             shell,
@@ -242,7 +275,7 @@ fn directions(chosen: Direction) -> Vec<Choosable> {
 }
 
 /// The address of this picture.
-fn address(middle: &EntityRef, wanted: &Wanted) -> String {
+pub(super) fn address(middle: &EntityRef, wanted: &Wanted) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let direction = match wanted.direction {
         Direction::Both => "both",

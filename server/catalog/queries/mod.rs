@@ -14,5 +14,6 @@ pub mod polling;
 pub mod proposals;
 pub mod reads;
 pub mod search;
+pub mod seen;
 pub mod stars;
 pub mod writes;

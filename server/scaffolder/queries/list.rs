@@ -100,7 +100,7 @@ pub async fn search_tasks(
     let rows = sqlx::query_as!(
         TaskRow,
         r#"select id, title, template_ref, spec as "spec: Json<TaskSpec>", status, created_by, created_at, started_at,
-                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets
+                  finished_at, last_heartbeat_at, output, error, undoes, has_secrets, wake_at is not null as "waits!"
            from (
              -- Older ones are found in the list.
              select * from scaffolder_task where $1::text is null or created_by = $1
