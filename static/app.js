@@ -117,7 +117,7 @@
       event.preventDefault();
       take(option);
     });
-    palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+    palette.addEventListener("click", (event) => { if (event.target === palette || event.target.closest("[data-close]")) palette.close(); });
     if (search) search.addEventListener("input", () => {
       const text = search.value;
       search.value = "";

@@ -1,6 +1,7 @@
 //! From an address that somebody pastes to entities of the catalog: what is there, what is wrong with it, and where there is
 //! no description file, one to start from.
 
+mod files;
 mod pending;
 mod proposal;
 

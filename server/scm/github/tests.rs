@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::outbound::{Allowed, Outbound};
-use crate::scm::{Forges, Located, NewIssue, NewPullRequest, PullRequestState, RepositorySettings};
+use crate::scm::{Forges, Located, NewFile, NewIssue, NewPullRequest, PullRequestState, RepositorySettings};
 
 const COMMIT: &str = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
 
@@ -312,6 +312,43 @@ async fn an_answer_is_not_followed_to_a_host_that_nobody_has_named() {
     let located = stub.located("");
     let error = located.forge.repository(&located.source.repository).await.unwrap_err();
     assert!(error.to_string().contains("the configuration does not name"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_is_proposed_on_a_branch_of_its_own() {
+    let stub = Stub::start(|line| match line {
+        "GET /repos/acme/demo/commits?sha=main&per_page=1" => answer(
+            200,
+            json!([{"sha": COMMIT, "commit": {"message": "", "author": {"name": "Mona", "date": "2026-04-14T16:00:49Z"}}}]),
+        ),
+        "POST /repos/acme/demo/git/refs" => answer(201, json!({})),
+        "GET /repos/acme/demo/contents/docs/a.yaml?ref=portal" => answer(200, json!({"sha": "blob", "content": "b2\nxk\n"})),
+        "PUT /repos/acme/demo/contents/docs/a.yaml" => answer(200, json!({})),
+        _ => answer(404, json!({"message": "Not Found"})),
+    })
+    .await;
+    let located = stub.located("");
+    let (forge, at) = (located.forge.collaboration().unwrap(), &located.source.repository);
+    let file = |content| NewFile {
+        path: "docs/a.yaml",
+        content,
+        branch: "portal",
+        base: "main",
+        message: "Add it",
+    };
+    forge.propose_file(at, &file("new")).await.unwrap();
+    let written = || {
+        let asked = stub.asked().into_iter();
+        asked
+            .filter(|(line, _)| line.starts_with("PUT "))
+            .map(|(_, body)| body)
+            .collect::<Vec<_>>()
+    };
+    let expected = json!({"message": "Add it", "content": "bmV3", "branch": "portal", "sha": "blob"});
+    assert_eq!(written(), [expected]);
+    // What is there already is not written again.
+    forge.propose_file(at, &file("old")).await.unwrap();
+    assert_eq!(written(), Vec::<Value>::new());
 }
 
 #[tokio::test]
