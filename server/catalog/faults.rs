@@ -1,7 +1,7 @@
 //! What is wrong with files of the catalog, by those who own what the files describe.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -34,7 +34,10 @@ impl Fault {
 
 /// All faults, as they were a moment ago.
 #[derive(Default)]
-pub struct Recent(Mutex<Option<(DateTime<Utc>, Arc<[Fault]>)>>);
+pub struct Recent(Mutex<Known>);
+
+/// When they were looked for, and what was found.
+type Known = Option<(DateTime<Utc>, Arc<[Fault]>)>;
 
 impl Catalog {
     /// Everything that is wrong now, by owner, nobody's last.
@@ -106,7 +109,7 @@ impl Catalog {
         u64::try_from(faults.iter().filter(|fault| fault.belongs_to(owners)).count()).ok()
     }
 
-    fn recent_faults(&self) -> std::sync::MutexGuard<'_, Option<(DateTime<Utc>, Arc<[Fault]>)>> {
+    fn recent_faults(&self) -> MutexGuard<'_, Known> {
         self.0.faults.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

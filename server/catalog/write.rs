@@ -218,8 +218,10 @@ impl Write {
                     continue;
                 };
                 let before = serde_json::from_str(before).map_err(|error| sqlx::Error::Decode(error.into()))?;
-                let after = history::content(draft.body.value()?);
-                if history::content(before).to_string() != after.to_string() {
+                // As text: the order of keys counts.
+                let before = history::content(before).to_string();
+                let after = history::content(draft.body.value()?).to_string();
+                if before != after {
                     changed.push(self.event(draft));
                 }
             }
