@@ -203,7 +203,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         }
     });
     workers.spawn({
-        let (scaffolder, pushes, stop) = (scaffolder.clone(), webhooks.subscribe(), stop.clone());
+        let (scaffolder, pushes, stop) = (scaffolder.clone(), catalog.pushes(), stop.clone());
         async move {
             tokio::select! {
                 () = stop.cancelled() => {}

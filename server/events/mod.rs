@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::routing::post;
 use sqlx::PgPool;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -20,9 +20,6 @@ use crate::gitops::GitOps;
 use crate::ids;
 use crate::keys::Keys;
 use crate::scm::{Forges, Repository, Watched};
-
-/// Pushes that a subscriber may be behind.
-const PUSHES: usize = 256;
 
 /// Registers webhooks and acts on what they report. Cheap to clone.
 #[derive(Clone)]
@@ -39,8 +36,6 @@ struct Inner {
     base_url: String,
     /// Wakes the registration worker.
     wanted: Notify,
-    /// Repositories that were pushed to.
-    pushes: broadcast::Sender<Repository>,
     /// Repositories whose push is being acted on. True: another push came meanwhile.
     busy: Mutex<HashMap<Repository, bool>>,
 }
@@ -65,7 +60,6 @@ impl Webhooks {
             gitops,
             base_url: base_url.trim_end_matches('/').to_owned(),
             wanted: Notify::new(),
-            pushes: broadcast::Sender::new(PUSHES),
             busy: Mutex::default(),
         }))
     }
@@ -86,15 +80,8 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The repositories that this process hears pushes of, from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Repository> {
-        self.0.pushes.subscribe()
-    }
-
     /// Acts on a push: once at a time for a repository, and once more for all that came meanwhile.
     fn pushed(&self, repository: Repository) {
-        // Nobody may be listening.
-        let _ = self.0.pushes.send(repository.clone());
         {
             let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(again) = busy.get_mut(&repository) {
