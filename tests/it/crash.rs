@@ -35,7 +35,6 @@ async fn a_killed_portal_ends_its_tasks_exactly_once() {
         Writing("Beginning step Generating files"),
         Asking(System::Forge, "GET", "/api/v1/repos/giteaAdmin/golden-paths/commits"),
         Storing("scaffolder_task_intent", "pin:%/golden-paths@main"),
-        Asking(System::Forge, "GET", "/api/v1/repos/giteaAdmin/golden-paths/archive"),
         Storing("scaffolder_workspace", "%"),
         Writing("Finished step Generating files"),
         Writing("Beginning step Creating the repository"),

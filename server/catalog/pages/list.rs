@@ -105,7 +105,7 @@ pub async fn list(
     let reads = pages.catalog.reads();
     let mut reader = reads.reader().await?;
     let (mut found, mut total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
-    let mut similar = false;
+    let mut similar = None;
     if total == 0
         && let Some(text) = &asked.text
     {
@@ -117,15 +117,14 @@ pub async fn list(
             ..query.clone()
         };
         (found, total) = list::list_rows(reads, &mut reader, &query, &[]).await?;
-        similar = total > 0;
+        similar = (total > 0).then_some(nearly);
     }
     reader.keep();
-    if similar {
-        let refs = Filter::Refs(found.iter().map(|row| row.entity.entity_ref().to_string()).collect());
-        query.filter = Filter::All(vec![query.filter, refs]);
+    let is_similar = similar.is_some();
+    if is_similar {
         sought.clear();
     }
-    let filter = query.filter.clone();
+    let filter = similar.unwrap_or_else(|| query.filter.clone());
     let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, 20).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
@@ -196,7 +195,7 @@ pub async fn list(
                 other.starred = Some("1".to_owned());
             }),
             nothing,
-            similar,
+            similar: is_similar,
             csv: asked.file("csv"),
             json: asked.file("json"),
             asked,

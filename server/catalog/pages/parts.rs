@@ -98,9 +98,11 @@ struct PicturePart {
 pub(super) async fn sections(pages: &Pages, view: &View, shell: &Shell) -> Result<Vec<String>, Error> {
     let kind = view.entity_ref.kind.as_str();
     let mut sections = Vec::new();
+    // One stream serves the cells of all of them.
+    let mut live = live_urls(pages);
     for (relation, title) in relations_of(kind) {
         if view.entity.relations(relation).next().is_some() {
-            sections.extend(part(pages, view, relation, title, shell).await?);
+            sections.extend(part(pages, view, relation, title, shell, &mut live).await?);
         }
     }
     if matches!(kind, "system" | "domain") {
@@ -115,6 +117,7 @@ async fn part(
     relation: &'static str,
     title: &Text,
     shell: &Shell,
+    live: &mut Vec<&'static str>,
 ) -> Result<Option<String>, Error> {
     let asked = Asked::related_to(relation, &view.entity_ref.to_string());
     let mut query = asked.query(&[], &[]);
@@ -179,7 +182,7 @@ async fn part(
             })
             .collect(),
         rows,
-        live: if is_live { live_urls(pages) } else { Vec::new() },
+        live: if is_live { std::mem::take(live) } else { Vec::new() },
     };
     Ok(Some(shell.locale.render(&part)?))
 }

@@ -98,6 +98,11 @@ async fn cycles_and_thousands_of_children_fit_on_a_page(db: PgPool) {
     // The overview names some, and the list has all.
     let overview = client.get(hub).await.text;
     assert!(overview.contains("and 4,950 more"), "{overview}");
+    assert!(
+        overview.contains("id=\"part-hasPart\"") && overview.contains("and 4,975 more"),
+        "{overview}"
+    );
+    assert!(overview.contains("id=\"part-picture\"") && overview.matches("<rect").count() <= 300);
     let list = client.get("/catalog?kind=all&system=hub").await.text;
     assert!(
         list.contains("5,000 entities") && list.contains("System: hub"),
@@ -110,6 +115,54 @@ async fn cycles_and_thousands_of_children_fit_on_a_page(db: PgPool) {
     assert!(related.contains("Depends on: component:part-0"), "{related}");
     let lines = client.get("/catalog/export.csv?kind=all&system=hub").await.text;
     assert_eq!(lines.lines().count(), 5_001);
+}
+
+#[sqlx::test]
+async fn a_group_shows_what_it_owns_and_a_reader_finds_again_what_was_seen(db: PgPool) {
+    let (client, _) = filled(&db).await;
+    let catalog = client.catalog.clone();
+    let page = client.get("/catalog/default/group/guests").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for expected in [
+        "id=\"part-ownerOf\"",
+        "href=\"/catalog?kind=component&#38;owner=group%3Adefault%2Fguests\"",
+        "title=\"Zulu\"",
+        // The columns of other features are there, and the owner, which all share, is not.
+        "<b>5</b>",
+    ] {
+        assert!(page.text.contains(expected), "{expected}: {}", page.text);
+    }
+    client.get(ALPHA).await;
+    let caller = client.caller.clone().expect("somebody");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        seen = catalog.seen(&caller.actor()).await.unwrap();
+    }
+    assert!(seen.contains(&"component:default/alpha".to_owned()), "{seen:?}");
+    assert!(catalog.seen("user:default/other").await.unwrap().is_empty());
+    for number in 0..30 {
+        let entity = format!("component:default/c{number}");
+        let at = chrono::DateTime::from_timestamp(4_000_000_000 + number, 0).unwrap();
+        crate::catalog::queries::seen::upsert(&db, &caller.actor(), &entity, at, 20)
+            .await
+            .unwrap();
+    }
+    let seen = catalog.seen(&caller.actor()).await.unwrap();
+    assert_eq!((seen.len(), seen[0].as_str()), (20, "component:default/c29"));
+}
+
+#[sqlx::test]
+async fn the_list_forgives_a_letter_where_nothing_matches(db: PgPool) {
+    let (client, _) = filled(&db).await;
+    for (text, found, forgiven) in [("alpha", true, false), ("alhpa", true, true), ("qqqqqq", false, false)] {
+        let list = client.get(&format!("/catalog?text={text}")).await.text;
+        assert_eq!(list.contains(&format!("href=\"{ALPHA}\"")), found, "{text}: {list}");
+        assert_eq!(list.contains("This is similar:"), forgiven, "{text}: {list}");
+    }
+    // Other filters still hold.
+    let list = client.get("/catalog?kind=api&text=alhpa").await.text;
+    assert!(!list.contains(&format!("href=\"{ALPHA}\"")), "{list}");
 }
 
 #[sqlx::test]

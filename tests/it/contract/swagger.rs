@@ -12,13 +12,14 @@ use crate::dependencies::packages_for;
 use crate::support::{Bench, Recorder, Swagger, fresh};
 
 /// Every operation that the port knows. A new one belongs here, and into a test above.
-const OPERATIONS: [&str; 21] = [
+const OPERATIONS: [&str; 24] = [
     "DELETE /repos/{owner}/{repo}",
     "DELETE /repos/{owner}/{repo}/hooks/{id}",
     "GET /orgs/{org}",
     "GET /repos/{owner}/{repo}",
     "GET /repos/{owner}/{repo}/archive/{archive}",
     "GET /repos/{owner}/{repo}/commits",
+    "GET /repos/{owner}/{repo}/contents/{filepath}",
     "GET /repos/{owner}/{repo}/hooks",
     "GET /repos/{owner}/{repo}/issues",
     "GET /repos/{owner}/{repo}/pulls",
@@ -28,12 +29,14 @@ const OPERATIONS: [&str; 21] = [
     "PATCH /repos/{owner}/{repo}",
     "POST /orgs/{org}/repos",
     "POST /repos/{owner}/{repo}/actions/variables/{variablename}",
+    "POST /repos/{owner}/{repo}/contents/{filepath}",
     "POST /repos/{owner}/{repo}/hooks",
     "POST /repos/{owner}/{repo}/issues",
     "POST /repos/{owner}/{repo}/pulls",
     "POST /user/repos",
     "PUT /repos/{owner}/{repo}/actions/secrets/{secretname}",
     "PUT /repos/{owner}/{repo}/actions/variables/{variablename}",
+    "PUT /repos/{owner}/{repo}/contents/{filepath}",
 ];
 
 /// Forgejo's document, from where cargo keeps the crate that ships it.
