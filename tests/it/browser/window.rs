@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// A page of this age is taken for painted, in case that Chromium does not tell.
+const UNPAINTED_MS: u32 = 2_000;
+
 /// Size and colours of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
@@ -202,10 +205,12 @@ impl Window {
             .join(" ")
     }
 
-    /// Clicks the middle of the first visible element of that kind with that text, which nothing may cover.
+    /// Clicks the middle of the first visible element of that kind with that text, which nothing may cover. Nobody clicks
+    /// what is not painted yet, as on a page that has just loaded itself anew: Chromium drops such a click.
     pub async fn click(&self, selector: &str, text: &str) {
         let found = format!(
             "(() => {{
+              if (!performance.getEntriesByType('paint').length && performance.now() < {UNPAINTED_MS}) return null;
               const shown = (e) => e.checkVisibility() && e.innerText.includes({text});
               const found = [...document.querySelectorAll({selector})].find(shown);
               if (!found) return null;
