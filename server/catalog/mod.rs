@@ -23,6 +23,7 @@ mod history;
 mod kinds;
 mod live;
 mod operations;
+mod owners;
 mod pages;
 mod people;
 mod polling;
@@ -30,6 +31,7 @@ mod queries;
 mod read;
 mod refresh;
 mod register;
+mod remembered;
 mod rules;
 mod search;
 mod seen;
@@ -93,6 +95,7 @@ struct Inner {
     pauses: polling::Pauses,
     bare: discovery::Bare,
     authors: history::Authors,
+    work: owners::Work,
     faults: faults::Recent,
     wake: Notify,
     ready: watch::Sender<bool>,
@@ -177,6 +180,7 @@ impl Catalog {
             reads: queries::reads::Reads::new(&db),
             db,
             authors: history::Authors::new(clock.clone()),
+            work: owners::Work::new(&clock),
             faults: faults::Recent::default(),
             clock,
             sources,
@@ -261,7 +265,7 @@ impl Catalog {
         }))
     }
 
-    /// Repositories, each time that a push to one was reported to this process.
+    /// Repositories, each time that a push to one was reported to this process or found by it; some more than once.
     pub fn pushes(&self) -> broadcast::Receiver<Repository> {
         self.0.pushes.subscribe()
     }
@@ -340,6 +344,11 @@ impl Catalog {
     /// All repositories that locations have files in.
     pub async fn list_repositories(&self) -> Result<Vec<Repository>, sqlx::Error> {
         queries::locations::list_all_repositories(self.db()).await
+    }
+
+    fn tell_push(&self, repository: &Repository) {
+        // Without a listener there is nobody to tell.
+        let _ = self.0.pushes.send(repository.clone());
     }
 
     fn tell_repository(&self, repository: Repository) {

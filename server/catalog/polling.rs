@@ -194,8 +194,7 @@ impl Catalog {
 
     /// Reads again, now, every location in this repository (a push was reported), with one look at its files.
     pub async fn refresh_repository(&self, repository: &Repository) -> Result<(), CatalogError> {
-        // Without a listener there is nobody to tell.
-        let _ = self.0.pushes.send(repository.clone());
+        self.tell_push(repository);
         let snapshots = Snapshots::default();
         let mut failed = None;
         for id in queries::locations::list_of_repository(self.db(), repository).await? {

@@ -11,7 +11,7 @@ use super::document::Parts;
 use super::operations::{ReadReport, VERSION};
 use super::queries::entities::Known;
 use super::queries::locations::ReadState;
-use super::read::{Body, Outcome, Problem, ReadEntity};
+use super::read::{Body, Checked, Outcome, Problem, ReadEntity};
 use super::write::{Draft, Write};
 use super::{Catalog, CatalogError, EntityRef, LocationState, document, facets, queries, read};
 use crate::ids::new_id;
@@ -97,6 +97,13 @@ impl Catalog {
         let looked_into: HashSet<&Repository> = outcome.checked.iter().map(|checked| &checked.repository).collect();
         for repository in looked_into.difference(&seen) {
             self.tell_repository((*repository).clone());
+        }
+        // A push that nobody reported, found while polling.
+        for checked in &outcome.checked {
+            let moved = |known: &Checked| known.repository == checked.repository && known.commit != checked.commit;
+            if before.iter().any(moved) {
+                self.tell_push(&checked.repository);
+            }
         }
         self.report_statuses(location, &outcome.checked, &problems);
         self.free(&gone).await?;

@@ -1,33 +1,21 @@
-//! Whose commits changed a file, asked of the forge when somebody looks, and remembered: commits do not change.
+//! Whose commits changed a file.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::super::read::Sources;
+use super::super::remembered::Remembered;
 use super::ReadAt;
 use crate::clock::Clock;
-use crate::scm::{Commit, ScmError, Source};
+use crate::scm::{Commit, Repository, Source};
 
-/// A page does not wait longer for a forge; the answer is there when it is looked at again.
+/// A page does not wait longer for a forge.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// After a failure a file is not asked for again for so long.
-const PAUSE: TimeDelta = TimeDelta::seconds(30);
-/// Files at commits that are remembered; all are forgotten when there are more.
-const ROOM: usize = 2_000;
 /// Commits of one change that are named.
 const MOST: usize = 10;
 
 /// A file at a commit.
-type Key = (crate::scm::Repository, String, String);
-
-#[derive(Clone)]
-enum Known {
-    Commits(Arc<Vec<Commit>>),
-    FailedAt(DateTime<Utc>),
-}
+type Key = (Repository, String, String);
 
 /// Whose change it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +28,11 @@ pub enum By {
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Authors {
-    clock: Clock,
-    known: Arc<Mutex<HashMap<Key, Known>>>,
-}
+pub struct Authors(Remembered<Key, Vec<Commit>>);
 
 impl Authors {
     pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            known: Arc::default(),
-        }
+        Self(Remembered::new(clock))
     }
 
     /// Whose commits brought the file from one read to the next.
@@ -81,41 +63,13 @@ impl Authors {
     }
 
     async fn commits(&self, sources: &Arc<dyn Sources>, key: Key) -> Option<Arc<Vec<Commit>>> {
-        let now = self.clock.now();
-        match self.lock().get(&key).cloned() {
-            Some(Known::Commits(commits)) => return Some(commits),
-            Some(Known::FailedAt(at)) if now - at < PAUSE => return None,
-            _ => {}
-        }
         let forge = sources.forge_of(&key.0).ok()?;
-        let (authors, asked) = (self.clone(), key);
-        // A task of its own: what comes too late for this page is there for the next.
-        let asking = tokio::spawn(async move {
-            let source = Source {
-                repository: asked.0.clone(),
-                reference: Some(asked.2.clone()),
-                path: asked.1.clone(),
-            };
-            let found = match forge.list_commits(&source, MOST).await {
-                Ok(commits) => Some(Arc::new(commits)),
-                // The repository is gone, or its history was written anew: nobody will tell any more.
-                Err(ScmError::NotFound { .. }) => Some(Arc::default()),
-                Err(error) => {
-                    tracing::debug!(%error, "who changed a file is not told");
-                    None
-                }
-            };
-            let mut known = authors.lock();
-            if known.len() >= ROOM {
-                known.clear();
-            }
-            known.insert(asked, found.clone().map_or(Known::FailedAt(now), Known::Commits));
-            found
-        });
-        tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()?
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        let source = Source {
+            repository: key.0.clone(),
+            reference: Some(key.2.clone()),
+            path: key.1.clone(),
+        };
+        let asking = async move { forge.list_commits(&source, MOST).await };
+        self.0.get(key, PATIENCE, asking).await
     }
 }

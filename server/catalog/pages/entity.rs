@@ -178,6 +178,7 @@ pub async fn show(
     pages.catalog.see(&caller, &entity_ref);
     let parts = super::parts::sections(&pages, &head.view, &shell).await?;
     let (mut cards, mut asides) = (Vec::new(), Vec::new());
+    cards.extend(super::owner::section(&pages.catalog, &head.view, &shell).await?);
     let shown = Shown {
         entity: &head.view.entity,
         owner: head.view.owner.as_ref(),

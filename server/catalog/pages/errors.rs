@@ -6,9 +6,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Pages;
+use super::asked::Asked;
 use super::list::short_ref;
 use crate::auth::Caller;
 use crate::catalog::faults::Fault;
+use crate::catalog::owners::MissingOwner;
 use crate::catalog::read::is_web_address;
 use crate::catalog::{Catalog, EntityCard, EntityRef};
 use crate::language::filters;
@@ -16,6 +18,8 @@ use crate::web::{Error, Query, Section, Shell, SignedIn, page};
 
 /// Problems of a page; more are told by their number.
 const SHOWN: usize = 200;
+/// Owners that do not exist; more are told by their number.
+const OWNERS_SHOWN: i64 = 20;
 /// On the home page.
 const AT_HOME: usize = 5;
 
@@ -49,6 +53,15 @@ struct ErrorsPage {
     all_count: usize,
     groups: Vec<Group>,
     left_out: usize,
+    /// Owners that do not exist, of everybody's entities.
+    owners: Vec<OwnerShown>,
+    owners_left_out: i64,
+}
+
+struct OwnerShown {
+    missing: MissingOwner,
+    /// The list of what names it.
+    list: String,
 }
 
 pub async fn show(
@@ -84,6 +97,10 @@ pub async fn show(
             group.faults.push(shown);
         }
     }
+    let (owners, owners_count) = match all {
+        true => pages.catalog.missing_owners(OWNERS_SHOWN).await?,
+        false => (Vec::new(), 0),
+    };
     page(
         shell.locale,
         &ErrorsPage {
@@ -99,6 +116,14 @@ pub async fn show(
             all_count: faults.len(),
             left_out: wanted.len().saturating_sub(SHOWN),
             groups,
+            owners_left_out: (owners_count - OWNERS_SHOWN).max(0),
+            owners: owners
+                .into_iter()
+                .map(|missing| OwnerShown {
+                    list: Asked::related_to("ownedBy", &missing.owner.to_string()).href(),
+                    missing,
+                })
+                .collect(),
         },
     )
 }

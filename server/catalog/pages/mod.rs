@@ -9,6 +9,7 @@ mod history;
 mod list;
 mod locations;
 mod narrow;
+mod owner;
 mod palette;
 mod parts;
 mod reference;

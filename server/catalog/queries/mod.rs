@@ -10,6 +10,7 @@ pub mod graph;
 pub mod history;
 pub mod list;
 pub mod locations;
+pub mod owners;
 pub mod polling;
 pub mod proposals;
 pub mod reads;

@@ -13,6 +13,7 @@ mod ingestion;
 mod kept;
 mod lifecycle;
 mod model;
+mod owners;
 mod polling;
 mod recorded;
 mod registering;
