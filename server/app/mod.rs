@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
 use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, NeedsAttention, SyncColumn, WhatNowCard};
-use crate::docs::{self, Docs, DocsTab};
+use crate::docs::{self, Docs, DocsTab, FoundPages};
 use crate::events::{self, Webhooks};
 use crate::gitops::{GitOps, GitOpsSettingsError};
 use crate::home::{self, Home};
@@ -178,7 +178,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
     ];
     let home = Home::new(catalog.clone(), sections, secure);
 
-    let docs = Docs::new(catalog.clone(), sources);
+    let docs = Docs::new(db.clone(), clock.clone(), catalog.clone(), sources);
 
     let located = readiness.gate("the configured locations");
     let worker = readiness.gate("the worker of tasks");
@@ -256,7 +256,10 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
             Arc::new(SyncColumn(deployments.clone())),
             Arc::new(HealthColumn(deployments.clone())),
         ],
-        sections: vec![Arc::new(FoundTasks::new(scaffolder.clone()))],
+        sections: vec![
+            Arc::new(FoundPages(docs.clone())),
+            Arc::new(FoundTasks::new(scaffolder.clone())),
+        ],
     };
     let entities = EntityPages::new(catalog.clone(), vec![Arc::new(DocsTab(docs.clone()))]);
     let protected = Router::new()

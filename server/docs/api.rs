@@ -5,28 +5,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Found, Pages, is_picture_name, pages};
-use crate::catalog::{CatalogError, EntityRef};
-use crate::language::text;
+use super::{Name, Pages, is_picture_name, pages};
+use crate::catalog::CatalogError;
 use crate::web::{Error, Json, SignedIn};
-
-type Name = Path<(String, String, String)>;
 
 /// `GET …/metadata/techdocs/…`
 pub async fn metadata(
     State(pages): State<Pages>,
     SignedIn(_): SignedIn,
-    Path((namespace, kind, name)): Name,
+    Path(name): Path<Name>,
 ) -> Result<Json<Value>, Error> {
-    let entity = pages
-        .docs
-        .0
-        .catalog
-        .get(&EntityRef::new(&kind, &namespace, &name))
-        .await?;
-    let Found::Book(opened) = pages.docs.open(&entity).await? else {
-        return Err(nothing());
-    };
+    let opened = pages.book(&name).await?;
     let files: Vec<String> = opened.book.pages.iter().map(|page| address(&page.path)).collect();
     Ok(Json(json!({
         "site_name": opened.book.name,
@@ -41,14 +30,9 @@ pub async fn metadata(
 pub async fn entity(
     State(pages): State<Pages>,
     SignedIn(_): SignedIn,
-    Path((namespace, kind, name)): Name,
+    Path(name): Path<Name>,
 ) -> Result<Json<Value>, Error> {
-    let entity = pages
-        .docs
-        .0
-        .catalog
-        .get(&EntityRef::new(&kind, &namespace, &name))
-        .await?;
+    let entity = pages.entity(&name).await?;
     let location = entity
         .annotation("backstage.io/source-location")
         .and_then(|text| text.split_once(':'));
@@ -66,15 +50,7 @@ pub async fn file(
     SignedIn(_): SignedIn,
     Path((namespace, kind, name, path)): Path<(String, String, String, String)>,
 ) -> Result<Response, Error> {
-    let entity = pages
-        .docs
-        .0
-        .catalog
-        .get(&EntityRef::new(&kind, &namespace, &name))
-        .await?;
-    let Found::Book(opened) = pages.docs.open(&entity).await? else {
-        return Err(nothing());
-    };
+    let opened = pages.book(&(namespace, kind, name)).await?;
     if is_picture_name(&path) {
         return pages::send_picture(&pages, &opened, &path, false).await;
     }
@@ -82,7 +58,7 @@ pub async fn file(
         .book
         .page_at(&path)
         .map(|index| &opened.book.pages[index])
-        .ok_or_else(nothing)?;
+        .ok_or_else(pages::no_page)?;
     let page = pages
         .docs
         .0
@@ -102,8 +78,4 @@ fn address(path: &str) -> String {
         true => "index.html".to_owned(),
         false => format!("{path}/index.html"),
     }
-}
-
-fn nothing() -> Error {
-    Error::NotFound(text!("There is no such documentation."))
 }

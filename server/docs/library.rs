@@ -259,7 +259,7 @@ impl Library {
         })
         .await;
         let page = Arc::new(rendered.unwrap_or_default());
-        let size = page.html.len() + page.text.len() + 1024;
+        let size = page.html.len() + 1024;
         self.state().pages.put(key, page.clone(), size);
         Ok(page)
     }
@@ -305,6 +305,14 @@ impl Opened {
         match &self.place {
             Place::Forge(located) => read(located, &self.files.version, file).await,
             Place::Disk { .. } => self.files.read_disk(file, MOST_FILE).ok_or_else(missing),
+        }
+    }
+
+    /// Where it lies, if not on the server's disk.
+    pub fn repository(&self) -> Option<&Repository> {
+        match &self.place {
+            Place::Forge(located) => Some(&located.source.repository),
+            Place::Disk { .. } => None,
         }
     }
 

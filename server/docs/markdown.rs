@@ -22,6 +22,16 @@ const MOST_HEADINGS: usize = 300;
 /// Ids that the frame of every page has.
 const TAKEN: [&str; 8] = ["main", "toasts", "keys", "keys-h", "q", "pages", "contents", "doc"];
 
+/// What is Markdown here, beyond CommonMark.
+pub const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_GFM)
+    .union(Options::ENABLE_YAML_STYLE_METADATA_BLOCKS)
+    .union(Options::ENABLE_HEADING_ATTRIBUTES)
+    .union(Options::ENABLE_DEFINITION_LIST);
+
 /// Where links and pictures of a page lead.
 pub trait Addresses: Send + Sync {
     /// The address that a link leads to, or `None` where it may lead nowhere.
@@ -49,8 +59,6 @@ pub struct Rendered {
     pub contents: Vec<Heading>,
     /// The text was longer than what is shown of it.
     pub cut: bool,
-    /// What can be searched for: the text without marks.
-    pub text: String,
 }
 
 static PICTURE: LazyLock<Regex> = LazyLock::new(|| expression(r"(?is)<img\b[^>]*>"));
@@ -64,18 +72,10 @@ fn expression(text: &str) -> Regex {
 
 /// Renders a page.
 pub fn render(text: &str, addresses: Arc<dyn Addresses>) -> Rendered {
-    let (text, cut) = shortened(text);
+    let (text, cut) = shortened(text, LONGEST);
     let marked = admonitions::mark(text);
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_GFM
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_HEADING_ATTRIBUTES
-        | Options::ENABLE_DEFINITION_LIST;
     let mut page = Page::new(&*addresses);
-    for event in Parser::new_ext(&marked, options) {
+    for event in Parser::new_ext(&marked, OPTIONS) {
         page.take(event);
     }
     let mut written = String::with_capacity(text.len() * 2);
@@ -85,15 +85,15 @@ pub fn render(text: &str, addresses: Arc<dyn Addresses>) -> Rendered {
         title: page.title,
         contents: page.contents,
         cut,
-        text: page.plain,
     }
 }
 
-fn shortened(text: &str) -> (&str, bool) {
-    if text.len() <= LONGEST {
+/// The lines of a text that fit into so many bytes, and whether there are more.
+pub fn shortened(text: &str, longest: usize) -> (&str, bool) {
+    if text.len() <= longest {
         return (text, false);
     }
-    let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let end = (0..=longest).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let end = text[..end].rfind('\n').unwrap_or(end);
     (&text[..end], true)
 }
@@ -109,7 +109,6 @@ enum Shown {
 struct Page<'a, 't> {
     addresses: &'a dyn Addresses,
     kept: Vec<Event<'t>>,
-    plain: String,
     title: Option<String>,
     contents: Vec<Heading>,
     ids: HashSet<String>,
@@ -134,7 +133,6 @@ impl<'a, 't> Page<'a, 't> {
         Self {
             addresses,
             kept: Vec::new(),
-            plain: String::new(),
             title: None,
             contents: Vec::new(),
             ids: HashSet::new(),
@@ -229,12 +227,7 @@ impl<'a, 't> Page<'a, 't> {
                 self.word(" ");
                 self.kept.push(event);
             }
-            other => {
-                if matches!(other, Event::End(_)) {
-                    self.plain.push(' ');
-                }
-                self.kept.push(other);
-            }
+            other => self.kept.push(other),
         }
     }
 
@@ -244,7 +237,6 @@ impl<'a, 't> Page<'a, 't> {
     }
 
     fn word(&mut self, text: &str) {
-        self.plain.push_str(text);
         if let Some((_, heading)) = &mut self.heading {
             heading.push_str(text);
         }
@@ -270,7 +262,6 @@ impl<'a, 't> Page<'a, 't> {
                 true => admonitions::title(kind),
                 false => title.to_owned(),
             };
-            self.plain.push_str(&title);
             self.kept.push(Event::Text(title.into()));
             return;
         }
@@ -307,7 +298,6 @@ impl<'a, 't> Page<'a, 't> {
         let Some((start, words)) = self.heading.take() else {
             return;
         };
-        self.plain.push('\n');
         let mut number = level as u8;
         let first = self.title.is_none() && number == 1;
         if number == 1 && !first {
@@ -359,7 +349,6 @@ impl<'a, 't> Page<'a, 't> {
         let Some((language, text)) = self.block.take() else {
             return;
         };
-        self.plain.push_str(&text);
         let html = code(&language, &text);
         let mut block = String::with_capacity(html.len() + 64);
         if language == "mermaid" {

@@ -2,17 +2,19 @@
 //! storage of its own, nothing to run.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::broadcast::error::RecvError;
-use tokio_util::sync::CancellationToken;
+use sqlx::PgPool;
+use tokio::sync::Notify;
 
 use crate::catalog::{Catalog, CatalogError, Entity, EntityPages, EntityRef, EntityTab, Sources};
+use crate::clock::Clock;
 use crate::language::{Text, text};
+use crate::scm::Repository;
 use crate::web::Error;
 
 mod addresses;
@@ -20,32 +22,43 @@ mod admonitions;
 mod api;
 mod book;
 mod files;
+mod found;
+mod index;
 mod library;
 mod markdown;
 mod pages;
 mod picture;
 mod place;
+mod plain;
+mod queries;
 #[cfg(test)]
 mod tests;
 
+pub use found::FoundPages;
 use library::{Library, Opened};
-use place::NoPlace;
+use place::{NoPlace, Place};
 
 /// Behind the address of a book, what stands before the path of a file of its repository.
 const FILES: &str = "-";
-/// Entities that are remembered to have no documentation.
-const MOST_BARE: usize = 10_000;
+/// Entities that are remembered to have no documentation, or to have some.
+const MOST_KNOWN: usize = 10_000;
 
 /// What the feature works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Docs(Arc<Inner>);
 
 struct Inner {
+    db: PgPool,
+    clock: Clock,
     catalog: Catalog,
     sources: Arc<dyn Sources>,
     library: Library,
     /// Entities that were looked at and have none. Forgotten with each push.
     bare: Mutex<HashSet<EntityRef>>,
+    /// Entities whose books were opened: the search knows them.
+    opened: Mutex<HashSet<EntityRef>>,
+    /// A book is to be looked at.
+    wake: Notify,
 }
 
 /// What asking for an entity's documentation finds.
@@ -58,12 +71,16 @@ enum Found {
 }
 
 impl Docs {
-    pub fn new(catalog: Catalog, sources: Arc<dyn Sources>) -> Self {
+    pub fn new(db: PgPool, clock: Clock, catalog: Catalog, sources: Arc<dyn Sources>) -> Self {
         Self(Arc::new(Inner {
+            db,
+            clock,
             catalog,
             sources,
             library: Library::default(),
             bare: Mutex::default(),
+            opened: Mutex::default(),
+            wake: Notify::new(),
         }))
     }
 
@@ -91,8 +108,8 @@ impl Docs {
             Err(error) => return Err(CatalogError::Scm(error).into()),
         };
         if opened.book.pages.is_empty() {
-            let mut bare = inner.bare.lock().unwrap_or_else(PoisonError::into_inner);
-            if bare.len() < MOST_BARE {
+            let mut bare = self.bare();
+            if bare.len() < MOST_KNOWN {
                 bare.insert(entity_ref);
             }
             return Ok(Found::Nothing(None));
@@ -100,29 +117,20 @@ impl Docs {
         Ok(Found::Book(Box::new(opened)))
     }
 
-    fn is_bare(&self, entity_ref: &EntityRef) -> bool {
-        self.0
-            .bare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(entity_ref)
+    /// Where an entity's documentation is read from, if it is a repository.
+    async fn repository_of(&self, entity: &Entity) -> Result<Option<Repository>, Error> {
+        let inner = &self.0;
+        let Some(origin) = inner.catalog.origin_of(&entity.entity_ref()).await? else {
+            return Ok(None);
+        };
+        Ok(match place::of(entity, &origin, &*inner.sources) {
+            Ok(Place::Forge(located)) => Some(located.source.repository),
+            _ => None,
+        })
     }
 
-    /// Hears of pushes until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut pushes = self.0.catalog.pushes();
-        loop {
-            let pushed = tokio::select! {
-                () = stop.cancelled() => return,
-                pushed = pushes.recv() => pushed,
-            };
-            match pushed {
-                Ok(repository) => self.0.library.pushed(Some(&repository)),
-                Err(RecvError::Lagged(_)) => self.0.library.pushed(None),
-                Err(RecvError::Closed) => return,
-            }
-            self.0.bare.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
+    fn bare(&self) -> MutexGuard<'_, HashSet<EntityRef>> {
+        self.0.bare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,7 +152,7 @@ impl EntityTab for DocsTab {
     }
 
     async fn applies(&self, entity: &Entity) -> bool {
-        place::is_told(entity).unwrap_or_else(|| !self.0.is_bare(&entity.entity_ref()))
+        place::is_told(entity).unwrap_or_else(|| !self.0.bare().contains(&entity.entity_ref()))
     }
 }
 
@@ -154,6 +162,24 @@ struct Pages {
     docs: Docs,
     entities: EntityPages,
 }
+
+impl Pages {
+    async fn entity(&self, (namespace, kind, name): &Name) -> Result<Entity, Error> {
+        let entity_ref = EntityRef::new(kind, namespace, name);
+        Ok(self.docs.0.catalog.get(&entity_ref).await?)
+    }
+
+    /// The book of an entity itself.
+    async fn book(&self, name: &Name) -> Result<Box<Opened>, Error> {
+        match self.docs.open(&self.entity(name).await?).await? {
+            Found::Book(opened) => Ok(opened),
+            _ => Err(Error::NotFound(text!("There is no such documentation."))),
+        }
+    }
+}
+
+/// Namespace, kind and name, as addresses have them.
+type Name = (String, String, String);
 
 /// `/docs…` and `/api/techdocs…`, for signed-in callers only.
 pub fn router(docs: Docs, entities: EntityPages) -> Router {

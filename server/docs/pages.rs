@@ -184,11 +184,9 @@ async fn show(
     lasting: bool,
 ) -> Result<Response, Error> {
     if picture_path(path).is_some() {
-        let entity = pages.docs.0.catalog.get(&entity_ref).await?;
-        return match pages.docs.open(&entity).await? {
-            Found::Book(opened) => send_picture(&pages, &opened, path, lasting).await,
-            _ => Err(no_page()),
-        };
+        let name = (entity_ref.namespace, entity_ref.kind, entity_ref.name);
+        let opened = pages.book(&name).await?;
+        return send_picture(&pages, &opened, path, lasting).await;
     }
     let heading = pages.entities.heading(&caller, &shell, &entity_ref, "docs").await?;
     let opened = match pages.docs.open(&heading.entity).await? {
@@ -199,6 +197,7 @@ async fn show(
         Found::Nothing(_) => return Err(no_page()),
         Found::Book(opened) => opened,
     };
+    pages.docs.opened(&entity_ref);
     let book = opened.book.clone();
     let index = match book.page_at(path) {
         Some(index) => index,
@@ -239,7 +238,7 @@ async fn show(
     web::page(shown.shell.locale, &shown)
 }
 
-fn no_page() -> Error {
+pub(super) fn no_page() -> Error {
     Error::NotFound(text!(
         "The documentation has no such page. It may have been renamed or removed."
     ))

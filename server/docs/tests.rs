@@ -4,9 +4,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use scraper::{Html, Selector};
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
+use crate::catalog::SearchSection;
 use crate::catalog::tests::catalog;
 use crate::catalog::tests::forge::MemoryForge;
 use crate::web::testing;
@@ -57,7 +59,7 @@ impl Reader {
         let catalog = catalog(db, &forge);
         let url = "https://forge.test/team/shop/src/branch/main/catalog-info.yaml";
         catalog.register("a", url).await.unwrap();
-        let docs = Docs::new(catalog.clone(), Arc::new(forge.clone()));
+        let docs = Docs::new(db.clone(), Clock::system(), catalog.clone(), Arc::new(forge.clone()));
         let entities = EntityPages::new(catalog.clone(), vec![Arc::new(DocsTab(docs.clone()))]);
         let caller = testing::user("user1", &["guests"]);
         let router = testing::frame(Some(caller)).around(Router::new(), router(docs.clone(), entities));
@@ -319,4 +321,90 @@ async fn much_of_it_is_bounded_and_told(db: PgPool) {
     assert_eq!(page.status, 200);
     assert!(page.text.contains("The page is long") && page.text.len() < 20 * 1024 * 1024);
     assert!(page.text.contains("mkdocs.yml has an error"));
+}
+
+/// Title, address and words of what the search finds.
+async fn sought(reader: &Reader, text: &str) -> Vec<(String, String, String)> {
+    while reader.docs.look_at_due().await.unwrap() {}
+    let caller = testing::user("user1", &["guests"]);
+    let found = FoundPages(reader.docs.clone()).find(&caller, text, 10).await;
+    assert_eq!(found.total, found.hits.len());
+    let hits = found.hits.into_iter();
+    hits.map(|hit| (hit.title, hit.path, hit.note.to_string())).collect()
+}
+
+async fn told(reader: &Reader, name: &str) {
+    let refs = [format!("component:default/{name}")];
+    reader.docs.changed(&refs).await.unwrap();
+}
+
+#[sqlx::test]
+async fn pages_are_found_by_their_words(db: PgPool) {
+    let files = [
+        ("README.md", "# Shop\n\nSells *things*.\n"),
+        (
+            "docs/guides/cart.md",
+            "# The Cart\n\nHow to roll back a <script>payment</script> when Größe is wrong.\n",
+        ),
+        (
+            "docs/index.md",
+            "---\ntitle: Start\nhidden: zebra\n---\n# Begin\n\nThe cart is explained elsewhere.\n",
+        ),
+    ];
+    let reader = Reader::new(&db, &files).await;
+    assert_eq!(sought(&reader, "cart").await, []);
+    told(&reader, "shop").await;
+    // What is called so comes first.
+    let found = sought(&reader, "CART").await;
+    let titles: Vec<&str> = found.iter().map(|(title, ..)| title.as_str()).collect();
+    assert_eq!(titles, ["The Cart", "Start"]);
+    assert_eq!(found[0].1, format!("{SHOP}/guides/cart"));
+    assert!(found[0].2.contains("roll back"), "{found:?}");
+    assert_eq!(sought(&reader, "größ wrong").await.len(), 1);
+    for nothing in ["zebra", "cart zebra", "&|!", ":*", "<script>", "ca\u{0}rtoon"] {
+        let found = sought(&reader, nothing).await;
+        assert!(found.is_empty(), "{nothing}: {found:?}");
+    }
+
+    // A push is followed, also one that only another replica has heard of.
+    reader
+        .forge
+        .write("team/shop", "docs/guides/cart.md", "# Basket\n\nzebra\n");
+    reader.forge.remove("team/shop", "docs/index.md");
+    let pushed = MemoryForge::repository("team/shop");
+    reader.docs.pushed(Some(&pushed)).await.unwrap();
+    let found = sought(&reader, "zebra").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(sought(&reader, "cart").await.len(), 0);
+
+    // A forge that is away takes nothing from the search; an entity that goes takes its pages along.
+    reader.forge.set_down(true);
+    reader.docs.pushed(Some(&pushed)).await.unwrap();
+    assert_eq!(sought(&reader, "zebra").await.len(), 1);
+    reader.forge.set_down(false);
+    sqlx::query("delete from catalog_entity where name = 'shop'")
+        .execute(&db)
+        .await
+        .unwrap();
+    told(&reader, "shop").await;
+    assert_eq!(sought(&reader, "zebra").await, []);
+}
+
+#[sqlx::test]
+async fn a_book_that_nobody_told_of_is_found_once_it_was_opened(db: PgPool) {
+    let reader = Reader::new(&db, &[("README.md", "# Shop\n\nAardvark.\n")]).await;
+    let plain = DESCRIPTION.replace("{backstage.io/techdocs-ref: \"dir:.\"}", "{}");
+    reader.forge.write("team/shop", "catalog-info.yaml", &plain);
+    let pushed = MemoryForge::repository("team/shop");
+    reader.catalog.refresh_repository(&pushed).await.unwrap();
+    told(&reader, "shop").await;
+    assert_eq!(sought(&reader, "aardvark").await, []);
+    assert_eq!(reader.get(SHOP).await.status, StatusCode::OK);
+    for _ in 0..100 {
+        if !sought(&reader, "aardvark").await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the book is not found");
 }
