@@ -29,8 +29,13 @@ impl Connection {
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Answer> {
+        let accepted = if path.starts_with("/api/") {
+            "application/json"
+        } else {
+            "text/html"
+        };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\naccept: application/json\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\naccept: {accepted}\r\n\r\n",
             self.token
         );
         self.stream.write_all(request.as_bytes()).await.context("cannot send")?;

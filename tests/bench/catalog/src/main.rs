@@ -13,6 +13,7 @@
 
 mod cost;
 mod http;
+mod pages;
 mod portal;
 mod requests;
 mod table;
@@ -44,6 +45,9 @@ struct Arguments {
     /// Connections that send at the same time.
     #[arg(long, default_value_t = 16)]
     clients: usize,
+    /// Pages that people open, instead of requests of programs.
+    #[arg(long)]
+    pages: bool,
     /// A script with the arguments `N FOLDER` that makes the files, instead of the generator of this program.
     #[arg(long)]
     generator: Option<PathBuf>,
@@ -108,10 +112,14 @@ async fn measure(arguments: &Arguments, database: &str) -> Result<()> {
 async fn measure_size(arguments: &Arguments, database: &str, family: &Family, entities: usize) -> Result<Measured> {
     let folder = tempfile::tempdir().context("no folder for the files")?;
     let manifest = files::make(entities, folder.path(), arguments.generator.as_deref())?;
+    let further = match arguments.pages {
+        true => pages::make(folder.path())?,
+        false => 0,
+    };
     let before = family.postgres()?;
     let started = std::time::Instant::now();
     let portal = Portal::start(folder.path(), database, entities)?;
-    portal.wait_for(entities).await?;
+    portal.wait_for(entities + further).await?;
     let load = Load {
         seconds: started.elapsed().as_secs_f64(),
         portal: portal.cpu()?,
@@ -128,7 +136,11 @@ async fn measure_size(arguments: &Arguments, database: &str, family: &Family, en
         load.memory.most,
     );
     let mut answers = Vec::new();
-    for kind in requests::all(&manifest) {
+    let kinds = match arguments.pages {
+        true => pages::all(&manifest),
+        false => requests::all(&manifest),
+    };
+    for kind in kinds {
         if arguments.only.as_ref().is_some_and(|only| !kind.name.contains(only)) {
             continue;
         }

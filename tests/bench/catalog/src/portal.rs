@@ -94,10 +94,14 @@ impl Drop for Portal {
 fn configuration(folder: &Path, database: &str, port: u16, token: &str) -> Value {
     let address = format!("http://localhost:{port}");
     let kinds: Vec<&str> = ["Location"].into_iter().chain(files::KINDS).collect();
-    let locations = files::KINDS.map(|kind| {
-        let target = folder.join(format!("{}-*.yaml", kind.to_lowercase()));
-        json!({"type": "file", "target": target})
-    });
+    let targets = files::KINDS.map(|kind| folder.join(format!("{}-*.yaml", kind.to_lowercase())));
+    let further = folder.join(crate::pages::FOLDER).join("catalog-info.yaml");
+    let further = further.exists().then_some(further);
+    let locations: Vec<Value> = targets
+        .into_iter()
+        .chain(further)
+        .map(|target| json!({"type": "file", "target": target}))
+        .collect();
     json!({
         "app": {"baseUrl": address},
         "backend": {

@@ -22,7 +22,7 @@ pub struct Kind {
     pub name: &'static str,
     /// Milliseconds of processor time a request that Backstage takes with 10,000 entities.
     pub backstage: Option<f64>,
-    paths: Vec<String>,
+    pub paths: Vec<String>,
 }
 
 /// What a kind of request cost.
@@ -204,7 +204,9 @@ async fn check(kind: &Kind, connection: &mut Connection) -> Result<()> {
         let answer = connection.get(path).await?;
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let full = |list: &Value| list.as_array().is_some_and(|list| !list.is_empty());
-        filled |= full(&body["items"])
+        let is_page = String::from_utf8_lossy(&answer.body).contains("href=\"/catalog");
+        filled |= is_page
+            || full(&body["items"])
             || body["metadata"]["name"].is_string()
             || body["facets"]
                 .as_object()
