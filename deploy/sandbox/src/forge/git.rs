@@ -4,11 +4,17 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::names::is_ref_name;
+
+mod kept;
+mod refs;
+
+pub use kept::Kept;
 
 /// The id of no object, as git writes it for a ref that is not there.
 pub const NOTHING: &str = "0000000000000000000000000000000000000000";
@@ -75,6 +81,7 @@ pub fn command(repository: &Path) -> Command {
 #[derive(Debug, Clone)]
 pub struct Git {
     folder: PathBuf,
+    kept: Arc<Kept>,
 }
 
 /// One line of a tree.
@@ -132,9 +139,9 @@ pub struct Touched {
 }
 
 impl Git {
-    /// The repository in `folder`.
-    pub fn at(folder: PathBuf) -> Self {
-        Self { folder }
+    /// The repository in `folder`; `kept` is what is known of commits.
+    pub fn at(folder: PathBuf, kept: Arc<Kept>) -> Self {
+        Self { folder, kept }
     }
 
     /// Makes the repository if its folder is missing.
@@ -225,27 +232,39 @@ impl Git {
 
     /// All branches and tags: full name → object id.
     pub async fn refs(&self) -> Result<std::collections::BTreeMap<String, String>, GitError> {
-        let listed = self
-            .run([
-                "for-each-ref",
-                "--format=%(objectname) %(refname)",
-                "refs/heads",
-                "refs/tags",
-            ])
-            .await?;
-        Ok(String::from_utf8_lossy(&listed)
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, name)| (name.to_owned(), id.to_owned()))
-            .collect())
+        let folder = self.folder.clone();
+        let read = tokio::task::spawn_blocking(move || refs::read(&folder)).await;
+        Ok(read.map_err(io::Error::other)??)
+    }
+
+    /// As [`Git::run`], for a command that asks of a commit by its whole id `of`: its answer is kept.
+    async fn run_of(&self, of: &str, arguments: Vec<&str>) -> Result<Vec<u8>, GitError> {
+        let is_id = of.len() >= 40 && of.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_id {
+            return self.run(arguments).await;
+        }
+        let words = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let asked = (self.folder.clone(), words);
+        if let Some(answer) = self.kept.get(&asked) {
+            return Ok(answer);
+        }
+        let answer = self.run(arguments).await?;
+        self.kept.put(asked, &answer);
+        Ok(answer)
     }
 
     /// The commit that a branch, a tag or a commit id means; `None` when there is no such thing.
     pub async fn resolve(&self, name: &str) -> Result<Option<String>, GitError> {
         let is_id = (4..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // Most are asked for by the name of a branch.
+        if is_ref_name(name)
+            && let Some(id) = self.refs().await?.remove(&format!("refs/heads/{name}"))
+        {
+            return Ok(Some(id));
+        }
         let mut candidates = Vec::new();
         if is_ref_name(name) {
-            candidates.extend([format!("refs/heads/{name}"), format!("refs/tags/{name}")]);
+            candidates.push(format!("refs/tags/{name}"));
             if name.starts_with("refs/") {
                 candidates.push(name.to_owned());
             }
@@ -325,7 +344,10 @@ impl Git {
         if !path.is_empty() {
             arguments.push(path);
         }
-        let listed = self.run(arguments).await?;
+        let listed = match from {
+            [one] => self.run_of(one, arguments).await?,
+            _ => self.run(arguments).await?,
+        };
         let text = String::from_utf8_lossy(&listed);
         let fields: Vec<&str> = text.split('\0').collect();
         Ok(fields.chunks_exact(10).map(commit_of).collect())
@@ -342,15 +364,14 @@ impl Git {
         if !path.is_empty() {
             arguments.push(path);
         }
-        self.line(arguments)
-            .await?
-            .parse()
-            .map_err(|_| GitError::Unexpected("rev-list"))
+        let counted = self.run_of(from, arguments).await?;
+        let counted = String::from_utf8_lossy(&counted);
+        counted.trim().parse().map_err(|_| GitError::Unexpected("rev-list"))
     }
 
     /// Paths that a commit touched, against its first parent.
     pub async fn touched(&self, commit: &str) -> Result<Touched, GitError> {
-        let arguments = [
+        let arguments = vec![
             "diff-tree",
             "--no-commit-id",
             "--name-status",
@@ -362,7 +383,7 @@ impl Git {
             "--first-parent",
             commit,
         ];
-        let listed = self.run(arguments).await?;
+        let listed = self.run_of(commit, arguments).await?;
         let text = String::from_utf8_lossy(&listed);
         let mut words = text.split('\0');
         let mut touched = Touched::default();

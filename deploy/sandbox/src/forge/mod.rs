@@ -63,6 +63,8 @@ struct Inner {
     locks: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>,
     /// Rung when there are deliveries to make.
     deliveries: Notify,
+    /// What git told of commits.
+    kept: Arc<git::Kept>,
 }
 
 /// What [`Forge::put_tree`] did.
@@ -110,6 +112,7 @@ impl Forge {
             contents,
             locks: Mutex::default(),
             deliveries: Notify::new(),
+            kept: Arc::default(),
         };
         let forge = Self { inner: Arc::new(inner) };
         for id in forge
@@ -305,7 +308,8 @@ impl Forge {
     }
 
     fn git(&self, id: u64) -> Git {
-        Git::at(self.inner.settings.data.join(format!("repositories/{id:06}.git")))
+        let folder = self.inner.settings.data.join(format!("repositories/{id:06}.git"));
+        Git::at(folder, self.inner.kept.clone())
     }
 
     async fn lock(&self, id: u64) -> OwnedMutexGuard<()> {
