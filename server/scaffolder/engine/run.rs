@@ -1,6 +1,7 @@
 //! One run of a task: from the claim to its end, or to the loss of its lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -14,6 +15,9 @@ use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, TaskSpec, Task
 use crate::scaffolder::queries::{self, Claimed, End, NewEvent, StepWrite, Write, WriteError};
 use crate::scm::TreeFile;
 use crate::telemetry;
+
+/// When news of a task are looked into: somebody may have cancelled it.
+const LOOK_AFTER: Duration = Duration::from_millis(50);
 
 /// A task in the hands of this process.
 pub(super) struct Run {
@@ -121,13 +125,23 @@ async fn keep_lease(
     let mut beat = tokio::time::interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
+        let held = tokio::select! {
             () = done.cancelled() => return,
-            _ = beat.tick() => {}
-            // A cancelled task is told at once; our own writes are told, too, and cost one look each.
-            changed = changes.recv() => if changed.is_ok_and(|changed| changed != id) { continue },
-        }
-        match queries::beat(scaffolder.db(), id, owner, LEASE_SECONDS).await {
+            _ = beat.tick() => queries::beat(scaffolder.db(), id, owner, LEASE_SECONDS).await,
+            changed = changes.recv() => {
+                if changed.is_ok_and(|changed| changed != id) {
+                    continue;
+                }
+                // A cancelled task is told; but our own writes are, too, many of them in a row.
+                tokio::select! {
+                    () = done.cancelled() => return,
+                    () = tokio::time::sleep(LOOK_AFTER) => {}
+                }
+                changes = changes.resubscribe();
+                queries::holds(scaffolder.db(), id, owner).await
+            }
+        };
+        match held {
             Ok(true) => {}
             Ok(false) => return journal.lose(),
             Err(error) => tracing::debug!(task = %id, %error, "no heartbeat"),

@@ -28,6 +28,8 @@ pub struct Claimed {
 /// Takes the lease of a task that waits, whose time to go on has come, or whose worker has fallen silent, and that is
 /// not in `running` (what this process runs itself: its own heartbeat may be late, but it is alive). Of several it is the
 /// oldest of whoever has the fewest tasks running, so that nobody waits behind all that somebody else has queued.
+///
+/// That a lease was taken or prolonged need not survive the database's machine: then nobody has it.
 pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with busy as (
@@ -48,7 +50,8 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
            )
            select claimed.id as "id!", claimed.spec as "spec!: Json<TaskSpec>", claimed.created_by as "created_by!",
                   claimed.created_at as "created_at!", claimed.undoes,
-                  claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?"
+                  claimed.has_secrets as "has_secrets!", claimed.secrets, workspace.archive as "archive?",
+                  set_config('synchronous_commit', 'off', true) as relaxed
            from claimed left join scaffolder_workspace workspace on workspace.task_id = claimed.id"#,
         owner,
         seconds,
@@ -71,17 +74,30 @@ pub async fn claim(db: &PgPool, owner: Uuid, seconds: f64, running: &[Uuid]) -> 
 
 /// Prolongs a lease; false when it is not ours any more (another worker has it, or the task was cancelled).
 pub async fn beat(db: &PgPool, task_id: Uuid, owner: Uuid, seconds: f64) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
+    let held = sqlx::query_scalar!(
         "update scaffolder_task
          set lease_until = clock_timestamp() + make_interval(secs => $3), last_heartbeat_at = clock_timestamp()
-         where id = $1 and lease_owner = $2 and status = 'processing'",
+         where id = $1 and lease_owner = $2 and status = 'processing'
+         returning set_config('synchronous_commit', 'off', true)",
         task_id,
         owner,
         seconds
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(held.is_some())
+}
+
+/// Is the lease ours?
+pub async fn holds(db: &PgPool, task_id: Uuid, owner: Uuid) -> Result<bool, sqlx::Error> {
+    let held = sqlx::query_scalar!(
+        "select id from scaffolder_task where id = $1 and lease_owner = $2 and status = 'processing'",
+        task_id,
+        owner
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(held.is_some())
 }
 
 /// Gives a lease back unfinished, so that another worker goes on at once. Nobody owns it then: a heartbeat that is

@@ -9,7 +9,7 @@ mod tasks;
 mod write;
 
 pub use events::{find_completion, find_intent, list_effects, list_events};
-pub use lease::{CHANNEL, Claimed, beat, claim, release};
+pub use lease::{CHANNEL, Claimed, beat, claim, holds, release};
 pub use list::{Order, TaskFilter, count_running, list_choices, list_tasks, search_tasks};
 pub use pauses::{
     Approval, ApprovalFilter, Decision, NewApproval, decide, find_approval, find_decision, list_approvals,

@@ -217,9 +217,10 @@ async fn store(db: impl PgExecutor<'_>, by: By, now: DateTime<Utc>, write: &Writ
     let events = Columns::of(&write.events);
     let step = StepColumns::of(write.step.as_ref())?;
     let end = write.end.as_ref();
-    // What is lost with the machine is only that a step has begun or said something: it begins and says it again.
-    let relaxed =
-        write.is_alone() && write.workspace.is_none() && end.is_none() && matches!(step.change, None | Some("begin"));
+    // Nothing is lost with this process. With the database's machine go the last moments of a step, and it is done again,
+    // as after the death of a worker; what it recorded of other systems before was stored at once, and all that came
+    // before that with it.
+    let relaxed = write.is_alone() && end.is_none();
     let stored = sqlx::query!(
         r#"with held as (
              update scaffolder_task
