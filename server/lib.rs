@@ -6,6 +6,8 @@ pub mod app;
 
 /// L4, the base of the others: `/catalog`, `/api/catalog`.
 pub mod catalog;
+/// L4: `/catalog/…/definition`: what definitions of APIs say.
+pub mod definitions;
 /// L4: Argo CD Applications beside entities.
 pub mod deployments;
 /// L4: `/docs`, `/api/techdocs`: documentation beside the code.

@@ -18,6 +18,7 @@ use crate::catalog::{self, Additions, Catalog, CatalogErrors, EntityPages, Recen
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{self, DbError};
+use crate::definitions::{self, DefinitionTab, Definitions};
 use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, NeedsAttention, SyncColumn, WhatNowCard};
 use crate::docs::{self, Docs, DocsTab, FoundPages};
 use crate::events::{self, Webhooks};
@@ -261,9 +262,13 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
             Arc::new(FoundTasks::new(scaffolder.clone())),
         ],
     };
-    let entities = EntityPages::new(catalog.clone(), vec![Arc::new(DocsTab(docs.clone()))]);
+    let entities = EntityPages::new(
+        catalog.clone(),
+        vec![Arc::new(DefinitionTab), Arc::new(DocsTab(docs.clone()))],
+    );
     let protected = Router::new()
         .merge(home::router(home))
+        .merge(definitions::router(Definitions::new(catalog.clone()), entities.clone()))
         .merge(docs::router(docs, entities.clone()))
         .merge(catalog::router(entities, additions))
         .merge(deployments::router(deployments))

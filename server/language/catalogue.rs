@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use super::Language;
 
 /// Name and content of each file.
-pub(super) const FILES: [(&str, &str); 9] = [
+pub(super) const FILES: [(&str, &str); 10] = [
     ("catalog", include_str!("de/catalog.po")),
     ("changes", include_str!("de/changes.po")),
+    ("definitions", include_str!("de/definitions.po")),
     ("deployments", include_str!("de/deployments.po")),
     ("docs", include_str!("de/docs.po")),
     ("home", include_str!("de/home.po")),

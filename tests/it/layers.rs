@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 6] = [
     &[
         "admin",
         "catalog",
+        "definitions",
         "deployments",
         "docs",
         "events",
