@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::response::Redirect;
 use axum::routing::get;
 
 use crate::catalog::{Catalog, Entity, EntityPages, EntityRef, EntityTab, yaml_documents};
@@ -178,9 +179,11 @@ struct Pages {
     entities: EntityPages,
 }
 
-/// `/catalog/…/definition`, and below it the text as it is, for signed-in callers only.
+/// `/api-docs`, `/catalog/…/definition`, and below it the text as it is, for signed-in callers only.
 pub fn router(definitions: Definitions, entities: EntityPages) -> Router {
     Router::new()
+        // As Backstage calls the list of APIs.
+        .route("/api-docs", get(|| async { Redirect::to("/catalog?kind=api") }))
         .route("/catalog/{namespace}/{kind}/{name}/definition", get(pages::show))
         .route("/catalog/{namespace}/{kind}/{name}/definition/raw", get(pages::raw))
         .with_state(Pages { definitions, entities })

@@ -21,6 +21,7 @@ mod addresses;
 mod admonitions;
 mod api;
 mod book;
+mod clean;
 mod files;
 mod found;
 mod index;

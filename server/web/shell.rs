@@ -95,7 +95,7 @@ impl Shell {
             catalog,
             entry("/create", "create", text!("Create")),
             tasks,
-            entry("/settings", "settings", text!("Settings")),
+            entry("/docs", "docs", text!("Docs")),
         ]
     }
 }
@@ -109,7 +109,7 @@ fn section(path: &str) -> Option<&'static str> {
         "/" => Some("/home"),
         // What waits for one's word are tasks of others.
         _ if within("/create/approvals") => Some("/create/tasks"),
-        _ => ["/home", "/catalog", "/create/tasks", "/create", "/settings"]
+        _ => ["/home", "/catalog", "/create/tasks", "/create", "/docs"]
             .into_iter()
             .find(|prefix| within(prefix)),
     }
@@ -178,6 +178,8 @@ mod tests {
             ("/catalogue", None),
             ("/create/templates/default/basic", Some("/create")),
             ("/create/tasks/1", Some("/create/tasks")),
+            ("/docs/default/component/demo/guides", Some("/docs")),
+            ("/settings", None),
             ("/login", None),
         ] {
             assert_eq!(section(path), expected, "{path}");

@@ -14,8 +14,8 @@ async fn relations_are_drawn_and_told(db: PgPool) {
     for expected in [
         "<svg width=",
         "role=\"group\"",
-        "href=\"/catalog/default/group/guests\" aria-label=\"guests, Group\"",
-        "aria-label=\"Zulu, Component\" aria-current=\"true\"",
+        "><a href=\"/catalog/default/group/guests\"><rect",
+        "<a href=\"/catalog/default/component/alpha\" aria-current=\"true\"><rect",
         // Named, but not in the catalog.
         "<g class=\"gone\">",
         "3 relations as a table",
@@ -25,11 +25,7 @@ async fn relations_are_drawn_and_told(db: PgPool) {
     ] {
         assert!(page.text.contains(expected), "{expected}: {}", page.text);
     }
-    assert!(
-        !page
-            .text
-            .contains("href=\"/catalog/default/component/gamma\" aria-label")
-    );
+    assert!(!page.text.contains("<a href=\"/catalog/default/component/gamma\"><rect"));
     // Other features' tabs stand on the pages of entities that have them.
     let tab = format!("<a href=\"{ALPHA}/length\">A &#38; B</a>");
     assert!(page.text.contains(&tab), "{}", page.text);
@@ -41,7 +37,7 @@ async fn relations_are_drawn_and_told(db: PgPool) {
     // From the owner on to what else it owns.
     let deeper = client.get(&format!("{ALPHA}/relations?depth=2")).await.text;
     assert!(
-        deeper.contains("href=\"/catalog/default/component/gamma\" aria-label"),
+        deeper.contains("<a href=\"/catalog/default/component/gamma\"><rect"),
         "{deeper}"
     );
     let out = client

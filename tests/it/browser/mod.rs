@@ -10,6 +10,7 @@ mod failing;
 mod live;
 mod patience;
 mod reader;
+mod shelves;
 mod states;
 mod story;
 mod window;
