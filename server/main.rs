@@ -48,6 +48,10 @@ enum CatalogCommand {
         /// A file such as catalog-info.yaml, or a folder.
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
+        /// An app-config.yaml that declares kinds (portico.catalog.kinds); may be repeated, later ones over earlier ones.
+        /// It need not say anything else.
+        #[arg(long = "config", value_name = "FILE")]
+        configs: Vec<PathBuf>,
     },
 }
 
@@ -98,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Check(files),
         } => {
             let loaded = config::load(&files.files)?;
+            app::kinds(&loaded.config)?;
             for warning in &loaded.warnings {
                 println!("warning: {warning}");
             }
@@ -105,9 +110,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Catalog {
-            command: CatalogCommand::Validate { paths },
+            command: CatalogCommand::Validate { paths, configs },
         } => {
-            let validation = runtime()?.block_on(catalog::validate_files(&paths))?;
+            let kinds = app::kinds_of_files(&configs)?;
+            let validation = runtime()?.block_on(catalog::validate_files(&paths, &kinds))?;
             print!("{validation}");
             Ok(match validation.errors() {
                 0 => ExitCode::SUCCESS,

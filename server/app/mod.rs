@@ -1,5 +1,6 @@
 //! Composition: configuration becomes adapters, state, router and workers. The only place that knows all.
 
+mod kinds;
 mod own_api;
 mod settings;
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Sessions, UserTokens};
 use crate::catalog::{self, Additions, Catalog, CatalogErrors, EntityPages, RecentlySeen};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::db::{self, DbError};
 use crate::definitions::{self, DefinitionTab, Definitions};
 use crate::deployments::{self, ApplicationCard, Deployments, HealthColumn, NeedsAttention, SyncColumn, WhatNowCard};
@@ -32,6 +33,7 @@ use crate::scaffolder::{self, FoundTasks, MadeByCard, Outside, RecentTasks, Requ
 use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
+pub use kinds::{kinds, kinds_of_files};
 use own_api::InProcess;
 
 /// How long the start waits for a database that is not there yet.
@@ -48,6 +50,8 @@ const WEBHOOKS_AGAIN: Duration = Duration::from_secs(5);
 pub enum StartError {
     #[error(transparent)]
     Database(#[from] DbError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
@@ -96,6 +100,7 @@ pub async fn open_database(config: &Config) -> Result<PgPool, StartError> {
 
 /// Puts everything together. The database is at this version already.
 pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, StartError> {
+    let kinds = kinds(config)?;
     let stop = CancellationToken::new();
     let readiness = Readiness::default();
     let keys = Keys::load(&db, &clock, &settings::key_secrets(config)).await?;
@@ -141,7 +146,7 @@ pub async fn build(config: &Config, db: PgPool, clock: Clock) -> Result<App, Sta
         db.clone(),
         clock.clone(),
         sources.clone(),
-        settings::catalog(config),
+        settings::catalog(config, kinds),
         Some(Arc::new(move |watched| drop(met.send(watched)))),
     );
     let webhooks = Webhooks::new(

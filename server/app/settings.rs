@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::auth::{MachineToken, MachineTokens, Resolver, SessionsSettings, UserTokens};
-use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, Discovery, LocationMatch, Rule};
+use crate::catalog::{Allow, CatalogConfig, ConfiguredLocation, Discovery, Kinds, LocationMatch, Rule};
 use crate::clock::Clock;
 use crate::config::{
     CatalogRule, Config, GiteaProvider, OrphanStrategy, Provider as ProviderConfig, ProxyEndpoint, Secret,
@@ -249,7 +249,7 @@ pub(super) fn gitops(config: &Config) -> GitOpsSettings {
 }
 
 /// `catalog`.
-pub(super) fn catalog(config: &Config) -> CatalogConfig {
+pub(super) fn catalog(config: &Config, kinds: Kinds) -> CatalogConfig {
     let rules = |rules: &[CatalogRule]| -> Vec<Rule> { rules.iter().map(rule).collect() };
     let locations = config.catalog.locations.iter();
     CatalogConfig {
@@ -275,6 +275,7 @@ pub(super) fn catalog(config: &Config) -> CatalogConfig {
                 chrono::TimeDelta::from_std(config.portico.orphan_grace_period.0).unwrap_or(FOR_EVER)
             }
         },
+        kinds,
         base_url: config.app.base_url.as_str().trim_end_matches('/').to_owned(),
     }
 }

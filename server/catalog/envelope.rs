@@ -47,6 +47,10 @@ fn is_subdomain(text: &str) -> bool {
             .all(|label| label.len() <= 63 && DNS_LABEL.is_match(label))
 }
 
+pub(super) fn is_kind(text: &str) -> bool {
+    text.len() <= 63 && KIND.is_match(text)
+}
+
 /// Keys of labels and annotations: an optional DNS subdomain and a slash, then a name.
 fn is_key(text: &str) -> bool {
     match text.split_once('/') {
@@ -55,7 +59,7 @@ fn is_key(text: &str) -> bool {
     }
 }
 
-fn is_api_version(text: &str) -> bool {
+pub(super) fn is_api_version(text: &str) -> bool {
     match text.split_once('/') {
         Some((group, version)) => is_subdomain(group) && VERSION.is_match(version),
         None => VERSION.is_match(text),
@@ -86,8 +90,7 @@ pub fn check(entity: &mut Value) -> Vec<FieldFault> {
         (!is_api_version(text)).then(|| format!("\"{text}\" is not an API version such as backstage.io/v1alpha1"))
     });
     text_field(root, "kind", &mut faults, |text| {
-        (text.len() > 63 || !KIND.is_match(text))
-            .then(|| format!("\"{text}\" is not a kind: letters and digits, a letter first, at most 63"))
+        (!is_kind(text)).then(|| format!("\"{text}\" is not a kind: letters and digits, a letter first, at most 63"))
     });
     if let Some(spec) = root.get("spec")
         && !spec.is_object()

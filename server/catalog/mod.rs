@@ -51,9 +51,10 @@ pub use cards::{Additions, EntityCard, ListColumn, Related, SearchFound, SearchH
 pub use discovery::{Discovery, Scanned};
 pub use entity::{Entity, EntityRef, EntityRefError};
 pub use filter::{Filter, FilterError};
+pub use kinds::{ColumnDeclaration, KindDeclaration, Kinds, KindsError, RelationDeclaration};
 pub use live::Changed;
 pub use operations::{OnConflict, ReadReport};
-pub use pages::{CatalogErrors, Heading, kind_word, router};
+pub use pages::{CatalogErrors, Heading, router};
 pub use people::Person;
 pub use read::{Problem, Sources, Web};
 pub use refresh::run;
@@ -321,8 +322,16 @@ impl Catalog {
         &*self.0.sources
     }
 
-    fn rules(&self) -> &Rules {
-        &self.0.rules
+    /// Every kind that there is.
+    pub fn kinds(&self) -> &Kinds {
+        &self.config().kinds
+    }
+
+    fn policy(&self) -> read::Policy<'_> {
+        read::Policy {
+            kinds: self.kinds(),
+            rules: &self.0.rules,
+        }
     }
 
     fn config(&self) -> &CatalogConfig {

@@ -11,9 +11,6 @@ use crate::ids::new_id;
 use crate::language::{Text, text};
 use crate::scm::{Located, ScmError};
 
-/// Reads of another version of the program are not trusted to have found all there is to find.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// What a read of one location did.
 #[derive(Debug, Clone, Default)]
 pub struct ReadReport {
@@ -64,7 +61,7 @@ impl Catalog {
             Some(location) => queries::entities::list_previous(self.db(), location.id).await?,
             None => Vec::new(),
         };
-        let outcome = read::read(self.sources(), &snapshots, self.rules(), ("url", &target), &previous).await;
+        let outcome = read::read(self.sources(), &snapshots, self.policy(), ("url", &target), &previous).await;
         if existing.is_none() && outcome.entities.len() <= 1 && !outcome.problems.is_empty() {
             return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }
@@ -119,7 +116,7 @@ impl Catalog {
         let snapshots = Snapshots::default();
         self.head_of(&target, &snapshots).await?;
         let existing = queries::locations::find_by_target(self.db(), "url", &target).await?;
-        let outcome = read::read(self.sources(), &snapshots, self.rules(), ("url", &target), &[]).await;
+        let outcome = read::read(self.sources(), &snapshots, self.policy(), ("url", &target), &[]).await;
         if !outcome.problems.is_empty() {
             return Err(CatalogError::Invalid(told(&outcome.problems).into()));
         }

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+use super::kinds::Kinds;
 use super::queries::entities::Known;
 use super::read::{Body, End};
 use super::write::Draft;
-use super::{Catalog, CatalogError, EntityRef, envelope, kinds, queries};
+use super::{Catalog, CatalogError, EntityRef, envelope, queries};
 use crate::ids::new_id;
 
 /// Kind of the locations that people come from; they are not read.
@@ -34,17 +35,23 @@ impl Catalog {
             return Ok(());
         };
         let mut groups: Vec<String> = person.groups.iter().map(|group| group.to_lowercase()).collect();
-        groups.retain(|group| group_entity(group).is_some());
+        let kinds = self.kinds();
+        groups.retain(|group| group_entity(kinds, group).is_some());
         groups.sort();
         groups.dedup();
         let mut profile = json!({"displayName": person.display_name});
         if let Some(email) = &person.email {
             profile["email"] = json!(email);
         }
-        let user = entity("User", &reference.name, json!({"profile": profile, "memberOf": groups}));
+        let user = entity(
+            kinds,
+            "User",
+            &reference.name,
+            json!({"profile": profile, "memberOf": groups}),
+        );
         let entities = user
             .into_iter()
-            .chain(groups.iter().filter_map(|group| group_entity(group)));
+            .chain(groups.iter().filter_map(|group| group_entity(kinds, group)));
         self.write_told(&person.provider, entities.collect()).await
     }
 
@@ -55,7 +62,10 @@ impl Catalog {
         let location = queries::locations::find_by_target(self.db(), IDENTITY, provider).await?;
         let location =
             location.ok_or_else(|| CatalogError::NotFound(format!("{provider} was removed just now.").into()))?;
-        let told: Vec<Told> = entities.into_iter().map(|body| Told::of(body, provider)).collect();
+        let told: Vec<Told> = entities
+            .into_iter()
+            .map(|body| Told::of(self.kinds(), body, provider))
+            .collect();
         let refs: Vec<String> = told.iter().map(|told| told.entity_ref.to_string()).collect();
         let news = |known: &HashMap<String, Known>, told: &Told| match known.get(&told.entity_ref.to_string()) {
             Some(other) => other.location_id == location.id && other.digest != told.digest,
@@ -99,12 +109,12 @@ struct Told {
 }
 
 impl Told {
-    fn of(mut body: Value, provider: &str) -> Self {
+    fn of(kinds: &Kinds, mut body: Value, provider: &str) -> Self {
         for key in ["managed-by-location", "managed-by-origin-location"] {
             body["metadata"]["annotations"][format!("backstage.io/{key}")] = json!(format!("{IDENTITY}:{provider}"));
         }
         let entity_ref = own_ref(&body);
-        let relations = kinds::check(&mut body).unwrap_or_default();
+        let relations = kinds.check(&mut body).unwrap_or_default();
         let body = Body::of(&body);
         Self {
             digest: hex::encode(Sha1::digest(body.text())),
@@ -115,19 +125,19 @@ impl Told {
     }
 }
 
-fn group_entity(name: &str) -> Option<Value> {
-    entity("Group", name, json!({"type": "team", "children": []}))
+fn group_entity(kinds: &Kinds, name: &str) -> Option<Value> {
+    entity(kinds, "Group", name, json!({"type": "team", "children": []}))
 }
 
 /// The entity, where the name is one that entities may have.
-fn entity(kind: &str, name: &str, spec: Value) -> Option<Value> {
+fn entity(kinds: &Kinds, kind: &str, name: &str, spec: Value) -> Option<Value> {
     let mut body = json!({
         "apiVersion": "backstage.io/v1alpha1",
         "kind": kind,
         "metadata": {"name": name, "annotations": {}},
         "spec": spec,
     });
-    (envelope::check(&mut body).is_empty() && kinds::check(&mut body).is_ok()).then_some(body)
+    (envelope::check(&mut body).is_empty() && kinds.check(&mut body).is_ok()).then_some(body)
 }
 
 fn own_ref(body: &Value) -> EntityRef {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::operations::{ReadReport, VERSION};
+use super::operations::ReadReport;
 use super::people::IDENTITY;
 use super::read::{self, Snapshots};
 use super::{Catalog, CatalogError, LocationState, queries};
@@ -90,8 +90,15 @@ impl Catalog {
         if report.unchanged {
             let now = self.clock().now();
             let next = self.next_read(now, 0);
-            queries::polling::store_unchanged_beside(self.db(), id, VERSION, now, next, self.config().orphan_grace)
-                .await?;
+            queries::polling::store_unchanged_beside(
+                self.db(),
+                id,
+                &self.reader(),
+                now,
+                next,
+                self.config().orphan_grace,
+            )
+            .await?;
             return Ok(report);
         }
         for checked in queries::locations::list_repositories(self.db(), id).await? {
@@ -157,7 +164,7 @@ impl Catalog {
         }
         let previous = queries::entities::list_previous(self.db(), id).await?;
         let root = (location.kind.as_str(), location.target.as_str());
-        let outcome = read::read(self.sources(), snapshots, self.rules(), root, &previous).await;
+        let outcome = read::read(self.sources(), snapshots, self.policy(), root, &previous).await;
         self.note_answers(snapshots);
         self.store(location, outcome, started).await
     }
@@ -172,7 +179,7 @@ impl Catalog {
     async fn is_unchanged(&self, location: &LocationState, snapshots: &Snapshots) -> Result<bool, CatalogError> {
         if location.stale
             || location.kind != "url"
-            || location.read_by.as_deref() != Some(VERSION)
+            || location.read_by.as_deref() != Some(self.reader().as_str())
             || location.problems.iter().any(|problem| problem.temporary)
         {
             return Ok(false);
@@ -209,6 +216,16 @@ impl Catalog {
         }
         let discovered = self.discover_in(repository).await.err();
         failed.or(discovered).map_or(Ok(()), Err)
+    }
+
+    /// What reads files: the version of the program, and what the configuration declares. Reads of another one are not
+    /// trusted to have found all there is to find.
+    pub(super) fn reader(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        match self.kinds().digest() {
+            None => version.to_owned(),
+            Some(digest) => format!("{version}+{digest}"),
+        }
     }
 
     /// When a location is read next. `failures` counts reads in a row that may succeed by themselves later.

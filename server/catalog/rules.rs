@@ -7,6 +7,7 @@ use globset::Glob;
 use serde_json::Value;
 
 use super::Discovery;
+use super::kinds::Kinds;
 
 /// `catalog:` of the configuration.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct CatalogConfig {
     pub proposal_branch: String,
     /// How long an entity stays whose source has disappeared; centuries for ever.
     pub orphan_grace: TimeDelta,
+    /// Those of Backstage, and `portico.catalog.kinds`.
+    pub kinds: Kinds,
     /// `app.baseUrl`, for links from elsewhere; without a slash at the end.
     pub base_url: String,
 }
@@ -43,6 +46,7 @@ impl Default for CatalogConfig {
             entity_filename: "catalog-info.yaml".to_owned(),
             proposal_branch: "portico-integration".to_owned(),
             orphan_grace: TimeDelta::days(1),
+            kinds: Kinds::default(),
             base_url: String::new(),
         }
     }

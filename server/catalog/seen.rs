@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Catalog, CatalogError, Entity, EntityRef, queries};
+use super::{Catalog, CatalogError, Entity, EntityRef, Kinds, queries};
 use crate::auth::Caller;
 use crate::language::filters;
 use crate::web::{Section, Shell};
@@ -45,6 +45,7 @@ impl RecentlySeen {
 #[derive(Template)]
 #[template(path = "catalog/_seen.html")]
 struct Seen {
+    kinds: Kinds,
     entities: Vec<Entity>,
 }
 
@@ -65,7 +66,10 @@ impl Section for RecentlySeen {
         }
         shell
             .locale
-            .render(&Seen { entities })
+            .render(&Seen {
+                kinds: self.0.kinds().clone(),
+                entities,
+            })
             .inspect_err(|error| tracing::error!(%error, "what was looked at cannot be rendered"))
             .ok()
     }

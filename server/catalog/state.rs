@@ -31,7 +31,7 @@ pub struct LocationState {
     /// Entities were last stored.
     pub read_at: Option<DateTime<Utc>>,
     pub next_read_at: DateTime<Utc>,
-    /// Version of the program that read it.
+    /// Version of the program that read it, and what the configuration declared.
     pub read_by: Option<String>,
     /// The next read happens even if no commit changed.
     pub stale: bool,

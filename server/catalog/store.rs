@@ -8,7 +8,7 @@ use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
 use super::document::Parts;
-use super::operations::{ReadReport, VERSION};
+use super::operations::ReadReport;
 use super::queries::entities::Known;
 use super::queries::locations::ReadState;
 use super::read::{Body, Checked, Outcome, Problem, ReadEntity};
@@ -86,7 +86,7 @@ impl Catalog {
             started_at: started,
             now,
             next_read_at: expiry.map_or(next, |expiry| next.min(expiry)),
-            read_by: VERSION,
+            read_by: &self.reader(),
             problems: &problems,
             claims: &claims.iter().map(|claim| claim.0.clone()).collect::<Vec<_>>(),
         };
@@ -130,7 +130,7 @@ impl Catalog {
         let mut claims = Vec::new();
         let mut drafts = Vec::new();
         let mut taken = Vec::new();
-        let rewrite = location.read_by.as_deref() != Some(VERSION);
+        let rewrite = location.read_by.as_deref() != Some(self.reader().as_str());
         for entity in read {
             let reference = entity.entity_ref.to_string();
             let body = match errors.get(&reference) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::kinds::Kind;
-use super::read::{self, Problem, Snapshots, Sources};
+use super::kinds::Kinds;
+use super::read::{self, Policy, Problem, Snapshots, Sources};
 use super::rules::Rules;
 use crate::scm::{Located, Repository, Scm, ScmError};
 
@@ -53,7 +53,7 @@ fn not_read(address: &str) -> ScmError {
 }
 
 /// Checks files, and every description file of folders, with all that they name.
-pub async fn validate_files(paths: &[PathBuf]) -> anyhow::Result<Validation> {
+pub async fn validate_files(paths: &[PathBuf], kinds: &Kinds) -> anyhow::Result<Validation> {
     let mut files = BTreeSet::new();
     for path in paths {
         let whole = path
@@ -68,12 +68,13 @@ pub async fn validate_files(paths: &[PathBuf]) -> anyhow::Result<Validation> {
             false => drop(files.insert(whole)),
         }
     }
-    let rules = Rules::allowing(Kind::ALL.map(Kind::name));
+    let rules = Rules::allowing(kinds.names());
+    let policy = Policy { kinds, rules: &rules };
     let mut validation = Validation::default();
     let mut seen = BTreeSet::new();
     for file in files {
         let target = file.to_string_lossy();
-        let outcome = read::read(&NoForges, &Snapshots::default(), &rules, ("file", &target), &[]).await;
+        let outcome = read::read(&NoForges, &Snapshots::default(), policy, ("file", &target), &[]).await;
         validation.files += 1;
         // The first stands for the file itself; one that several files name counts once.
         for entity in outcome.entities.iter().skip(1) {
@@ -212,15 +213,23 @@ mod tests {
             "golden/skeleton/catalog-info.yaml",
             "metadata:\n  name: ${{ values.name }}\n",
         );
-        let validation = validate_files(&[folder.path().to_path_buf()]).await.expect("it runs");
+        let validation = validate_files(&[folder.path().to_path_buf()], &Kinds::default())
+            .await
+            .expect("it runs");
         let told = validation.to_string();
         let whole = folder.path().canonicalize().expect("a folder");
         let told = told.replace(&whole.display().to_string(), "DIR");
         insta::assert_snapshot!(told);
         assert_eq!(validation.errors(), 3);
-        let right = validate_files(&[folder.path().join("deep")]).await.expect("it runs");
+        let right = validate_files(&[folder.path().join("deep")], &Kinds::default())
+            .await
+            .expect("it runs");
         assert_eq!(right.to_string(), "1 file, 1 entity that is right: nothing is wrong\n");
-        assert!(validate_files(&[folder.path().join("nowhere")]).await.is_err());
+        assert!(
+            validate_files(&[folder.path().join("nowhere")], &Kinds::default())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]
@@ -235,7 +244,9 @@ mod tests {
             "jo.yaml",
             "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: jo\nspec:\n  memberOf: []\n",
         );
-        let told = validate_files(&[folder.path().to_path_buf()]).await.expect("it runs");
+        let told = validate_files(&[folder.path().to_path_buf()], &Kinds::default())
+            .await
+            .expect("it runs");
         assert_eq!((told.entities, told.errors()), (2, 1), "{told}");
         assert!(told.to_string().contains("gone.yaml does not exist"), "{told}");
     }

@@ -341,7 +341,7 @@ fn relation<'a>(origin: Uuid, own: &'a str, end: &'a End) -> NewRelation<'a> {
     NewRelation {
         origin,
         source,
-        kind: end.kind,
+        kind: &end.kind,
         target,
     }
 }

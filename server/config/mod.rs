@@ -10,8 +10,9 @@ mod values;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use node::{Node, NodeValue, Place, Places};
+use node::{Node, NodeValue, Place};
 
+pub use node::Places;
 pub use types::*;
 pub use values::{HumanDuration, Secret, Size};
 
@@ -51,12 +52,62 @@ pub fn load(files: &[PathBuf]) -> Result<Loaded, ConfigError> {
 
 /// As [`load`], with the environment given.
 pub fn load_with(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, ConfigError> {
-    let environment = |name: &str| {
-        variables
+    let environment = environment(variables);
+    let (json, places) = read(files, variables)?;
+    let mut warnings = unknown_warnings(&json, &places);
+    let mut config: Config = serde_path_to_error::deserialize(json).map_err(|error| wrong("", &error, &places))?;
+    check(&config, &places)?;
+    warnings.extend(tls_warnings(&config, &environment));
+    warnings.extend(
+        config
+            .backend
+            .auth
+            .external_access
             .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.clone())
-    };
+            .filter(|access| access.kind != "static")
+            .map(|access| {
+                format!(
+                    "backend.auth.externalAccess: type {} is not served, only static",
+                    access.kind
+                )
+            }),
+    );
+    config.places = Arc::new(places);
+    Ok(Loaded { config, warnings })
+}
+
+/// A part of a configuration, for what needs no other.
+#[derive(Debug)]
+pub struct Part<T> {
+    /// `None` where the files do not say it.
+    pub value: Option<T>,
+    pub places: Places,
+}
+
+/// Reads what files, as those of [`load`], say below one key (`a.b.c`); nothing else has to stand in them.
+pub fn load_part<T: serde::de::DeserializeOwned>(files: &[PathBuf], key: &str) -> Result<Part<T>, ConfigError> {
+    let variables: Vec<(String, String)> = std::env::vars().collect();
+    let (mut json, places) = read(files, &variables)?;
+    let pointer = format!("/{}", key.replace('.', "/"));
+    let value = json.pointer_mut(&pointer).map(serde_json::Value::take);
+    let value = value.filter(|value| !value.is_null());
+    let value = value
+        .map(serde_path_to_error::deserialize)
+        .transpose()
+        .map_err(|error| wrong(key, &error, &places))?;
+    Ok(Part { value, places })
+}
+
+fn environment(variables: &[(String, String)]) -> impl Fn(&str) -> Option<String> {
+    |name| {
+        let found = variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    }
+}
+
+/// Files over the defaults, and variables over files: as JSON, and where each value stands.
+fn read(files: &[PathBuf], variables: &[(String, String)]) -> Result<(serde_json::Value, Places), ConfigError> {
+    let environment = environment(variables);
     let defaults: Arc<str> = "built-in defaults".into();
     let mut tree = Node::parse(DEFAULTS, &defaults).map_err(|(place, reason)| ConfigError::Wrong {
         place: place.to_string(),
@@ -81,25 +132,7 @@ pub fn load_with(files: &[PathBuf], variables: &[(String, String)]) -> Result<Lo
     }
     let mut places = Places::default();
     let json = tree.into_json("", &mut places).unwrap_or_default();
-    let mut warnings = unknown_warnings(&json, &places);
-    let config: Config = serde_path_to_error::deserialize(json).map_err(|error| wrong(&error, &places))?;
-    check(&config, &places)?;
-    warnings.extend(tls_warnings(&config, &environment));
-    warnings.extend(
-        config
-            .backend
-            .auth
-            .external_access
-            .iter()
-            .filter(|access| access.kind != "static")
-            .map(|access| {
-                format!(
-                    "backend.auth.externalAccess: type {} is not served, only static",
-                    access.kind
-                )
-            }),
-    );
-    Ok(Loaded { config, warnings })
+    Ok((json, places))
 }
 
 /// `APP_CONFIG_a_b_c=value` is `{a: {b: {c: value}}}`; the value is JSON, or else text.
@@ -162,11 +195,13 @@ fn tls_warnings(config: &Config, environment: Environment<'_>) -> Vec<String> {
     warnings
 }
 
-fn wrong(error: &serde_path_to_error::Error<serde_json::Error>, places: &Places) -> ConfigError {
-    let mut key = error.path().to_string();
-    if key == "." {
-        key.clear();
-    }
+/// `below` is the key of what was deserialized.
+fn wrong(below: &str, error: &serde_path_to_error::Error<serde_json::Error>, places: &Places) -> ConfigError {
+    let mut key = match error.path().to_string() {
+        path if path == "." => below.to_owned(),
+        path if path.starts_with('[') => format!("{below}{path}"),
+        path => node::join(below, &path),
+    };
     let mut reason = error.inner().to_string();
     if let Some(missing) = reason
         .strip_prefix("missing field `")
@@ -179,10 +214,17 @@ fn wrong(error: &serde_path_to_error::Error<serde_json::Error>, places: &Places)
         };
         key = path;
     }
-    ConfigError::Wrong {
-        place: place_of(&key, places),
-        key,
-        reason,
+    places.wrong(&key, reason)
+}
+
+impl Places {
+    /// The error that a key cannot be used, with its place.
+    pub fn wrong(&self, key: &str, reason: String) -> ConfigError {
+        ConfigError::Wrong {
+            place: place_of(key, self),
+            key: key.to_owned(),
+            reason,
+        }
     }
 }
 
@@ -202,13 +244,7 @@ fn place_of(path: &str, places: &Places) -> String {
 
 /// What types alone cannot say.
 fn check(config: &Config, places: &Places) -> Result<(), ConfigError> {
-    let refuse = |key: &str, reason: String| {
-        Err(ConfigError::Wrong {
-            place: place_of(key, places),
-            key: key.to_owned(),
-            reason,
-        })
-    };
+    let refuse = |key: &str, reason: String| Err(places.wrong(key, reason));
     let mut web_urls = vec![("app.baseUrl".to_owned(), config.app.base_url.clone())];
     web_urls.extend(
         config

@@ -172,10 +172,10 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 /// Where values stand, by path.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    pub at: BTreeMap<String, Place>,
+pub struct Places {
+    pub(super) at: BTreeMap<String, Place>,
     /// Texts whose variables are not set.
-    pub undefined: BTreeMap<String, String>,
+    pub(super) undefined: BTreeMap<String, String>,
 }
 
 fn place(source: &Arc<str>, line: u64) -> Place {

@@ -12,7 +12,7 @@ use super::library::Opened;
 use super::markdown::Rendered;
 use super::place::{ENTITY, REF};
 use super::{FILES, Found, Pages, book_path, is_picture_name, page_path, picture};
-use crate::catalog::{CatalogError, Entity, EntityRef, Filter, Heading, kind_word};
+use crate::catalog::{CatalogError, Entity, EntityRef, Filter, Heading, Kinds};
 use crate::language::{Text, filters, text};
 use crate::scm::ScmError;
 use crate::web::{self, Error, Query, Shell, SignedIn};
@@ -63,7 +63,11 @@ pub async fn list(
         let told = [entity.title(), entity.name(), entity.description().unwrap_or_default()];
         told.iter().any(|text| text.to_lowercase().contains(&word))
     };
-    let mut rows: Vec<Row> = found.into_iter().filter(fits).map(Row::of).collect();
+    let mut rows: Vec<Row> = found
+        .into_iter()
+        .filter(fits)
+        .map(|entity| Row::of(pages.docs.0.catalog.kinds(), entity))
+        .collect();
     rows.sort_by_key(|row| row.entity.title().to_lowercase());
     web::page(
         shell.locale,
@@ -77,14 +81,14 @@ pub async fn list(
 }
 
 impl Row {
-    fn of(entity: Entity) -> Self {
+    fn of(kinds: &Kinds, entity: Entity) -> Self {
         let owner = entity
             .relations("ownedBy")
             .next()
             .and_then(|owner| EntityRef::parse(owner, None, None).ok());
         Self {
             path: book_path(&entity.entity_ref()),
-            kind: kind_word(entity.kind()),
+            kind: kinds.word(entity.kind()),
             owner: owner.map(|owner| (owner.path(), owner.name)),
             entity,
         }

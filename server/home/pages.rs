@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::Home;
 use crate::auth::Caller;
-use crate::catalog::Entity;
+use crate::catalog::{Entity, Kinds};
 use crate::language::filters;
 use crate::web::{Error, Shell, SignedIn, page};
 
@@ -18,6 +18,7 @@ const STARRED: usize = 10;
 #[template(path = "home/home.html")]
 struct HomePage {
     shell: Shell,
+    kinds: Kinds,
     name: String,
     groups: Vec<String>,
     /// What the reader has starred and the catalog has.
@@ -45,6 +46,7 @@ pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: S
         shell.locale,
         &HomePage {
             shell,
+            kinds: home.catalog.kinds().clone(),
             name,
             groups,
             starred: starred(&home, &caller).await?,

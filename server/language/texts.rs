@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Locale;
 use super::catalogue::translation;
+use super::{Language, Locale};
 
 /// Something to be said to a reader. [`fmt::Display`] says it in English, as the API and the log do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Text {
     },
     /// What somebody else said or wrote: the same in every language.
     Given(String),
+    /// What the configuration says in each language.
+    Each { english: String, german: String },
     /// Several, one behind the other.
     Joined { parts: Vec<Text>, separator: &'static str },
 }
@@ -72,6 +74,7 @@ impl Text {
         match self {
             Self::Ours { key, .. } => key.is_empty(),
             Self::Given(text) => text.is_empty(),
+            Self::Each { english, german } => english.is_empty() && german.is_empty(),
             Self::Joined { parts, .. } => parts.iter().all(Self::is_empty),
         }
     }
@@ -80,6 +83,10 @@ impl Text {
         match self {
             Self::Ours { key, values } => fill(translation(locale.language, key), values, locale),
             Self::Given(text) => text.clone(),
+            Self::Each { english, german } => match locale.language {
+                Language::English => english.clone(),
+                Language::German => german.clone(),
+            },
             Self::Joined { parts, separator } => {
                 let parts: Vec<String> = parts.iter().map(|part| part.said(locale)).collect();
                 parts.join(separator)

@@ -14,6 +14,7 @@ mod forge_actions;
 mod github_actions;
 mod golden_paths;
 mod hostile;
+mod kinds;
 mod layers;
 mod pictures;
 mod removal;

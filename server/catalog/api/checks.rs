@@ -29,14 +29,18 @@ pub struct ValidateBody {
 }
 
 /// `POST /validate-entity`: 200 with an empty body, or 400 with the errors.
-pub async fn validate(SignedIn(_): SignedIn, Json(body): Json<ValidateBody>) -> Response {
+pub async fn validate(
+    State(catalog): State<Catalog>,
+    SignedIn(_): SignedIn,
+    Json(body): Json<ValidateBody>,
+) -> Response {
     let errors: Vec<NamedError> = match parse_location(&body.location) {
         Err(message) => vec![NamedError::of_type(message)],
         Ok((kind, _)) if kind != "url" => vec![NamedError::of_type(format!(
             "Invalid location ref {}, only 'url:<target>' is supported, e.g. url:https://host/path",
             body.location
         ))],
-        Ok(_) => match read::validate(Value::Object(body.entity)) {
+        Ok(_) => match read::validate(catalog.kinds(), Value::Object(body.entity)) {
             Ok(_) => return StatusCode::OK.into_response(),
             Err(faults) => faults
                 .into_iter()

@@ -5,20 +5,9 @@ mod layout;
 
 use std::collections::HashMap;
 
-use super::{Catalog, EntityRef, queries};
+use super::{Catalog, EntityRef, Kinds, queries};
 
 pub use layout::{BOX, lay_out};
-
-/// Types of relations in both directions: from the entity that says it, and back.
-pub const PAIRS: [(&str, &str); 7] = [
-    ("ownedBy", "ownerOf"),
-    ("partOf", "hasPart"),
-    ("providesApi", "apiProvidedBy"),
-    ("consumesApi", "apiConsumedBy"),
-    ("dependsOn", "dependencyOf"),
-    ("childOf", "parentOf"),
-    ("memberOf", "hasMember"),
-];
 
 /// The longest way from the entity to another.
 pub const DEEPEST: usize = 3;
@@ -90,8 +79,9 @@ pub struct Graph {
 impl Catalog {
     /// The relations around an entity, whether the catalog has it or not.
     pub(super) async fn graph(&self, middle: &EntityRef, wanted: &Wanted) -> Result<Graph, sqlx::Error> {
-        let pairs: Vec<(&str, &str)> = PAIRS
-            .into_iter()
+        let pairs: Vec<(&str, &str)> = self
+            .kinds()
+            .pairs()
             .filter(|(forward, _)| wanted.relations.is_empty() || wanted.relations.iter().any(|name| name == forward))
             .collect();
         let followed: Vec<String> = pairs
@@ -116,7 +106,7 @@ impl Catalog {
                 .collect();
             let found = queries::graph::neighbours(self.db(), &refs, &followed, &wanted.kinds, limit).await?;
             let reached = graph.nodes.len();
-            graph.add(&mut places, &found);
+            graph.add(self.kinds(), &mut places, &found);
             frontier = reached..graph.nodes.len();
             if frontier.is_empty() {
                 break;
@@ -145,7 +135,7 @@ impl Catalog {
 
 impl Graph {
     /// Takes in what was found around some of its nodes.
-    fn add(&mut self, places: &mut HashMap<String, usize>, found: &[queries::graph::Neighbour]) {
+    fn add(&mut self, kinds: &Kinds, places: &mut HashMap<String, usize>, found: &[queries::graph::Neighbour]) {
         for alike in found.chunk_by(|a, b| (&a.source_ref, &a.kind) == (&b.source_ref, &b.kind)) {
             let Some((first, &source)) = alike
                 .first()
@@ -153,7 +143,7 @@ impl Graph {
             else {
                 continue;
             };
-            let step = if is_forward(&first.kind) { 1 } else { -1 };
+            let step = if kinds.is_forward(&first.kind) { 1 } else { -1 };
             let layer = self.nodes[source].layer + step;
             let mut shown = 0;
             for neighbour in alike {
@@ -178,18 +168,4 @@ impl Graph {
             }
         }
     }
-}
-
-/// Is it the first of its pair?
-pub fn is_forward(kind: &str) -> bool {
-    !PAIRS.iter().any(|(_, back)| *back == kind)
-}
-
-/// The other type of the pair.
-pub fn inverse(kind: &str) -> Option<&'static str> {
-    PAIRS.iter().find_map(|&(forward, back)| match kind {
-        kind if kind == forward => Some(back),
-        kind if kind == back => Some(forward),
-        _ => None,
-    })
 }

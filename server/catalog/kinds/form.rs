@@ -147,7 +147,7 @@ pub(super) fn check_fields(
 }
 
 /// A value as a message shows it: short ones as they are.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.chars().count() <= 60 {
         true => text,

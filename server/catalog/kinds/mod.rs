@@ -1,39 +1,47 @@
 //! The kinds that the portal knows, one file each: what a spec must hold and which relations it makes.
 //! The rules are those of `@backstage/catalog-model` 1.10.1; keys that they do not name are kept.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde_json::Value;
+use sha1::{Digest, Sha1};
 
 use super::EntityRef;
 use super::envelope::FieldFault;
+use crate::language::Text;
 
 mod api;
+mod columns;
 mod component;
+mod declared;
 mod domain;
 mod form;
 mod group;
 mod location;
+mod relations;
 mod resource;
+mod schema;
 mod system;
 mod template;
 mod user;
 
+pub use columns::{FieldColumn, Said};
+pub use declared::{ColumnDeclaration, Declared, KindDeclaration, KindsError, RelationDeclaration, plural};
 use form::{Field, Form, optional, required};
+use relations::Relations;
 
 /// A kind of the catalog. Kinds are matched case-sensitively in files, and ignoring case in refs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Component,
-    Api,
-    Resource,
-    System,
-    Domain,
-    Group,
-    User,
-    Location,
-    Template,
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    /// Of Backstage.
+    BuiltIn(&'static Rules),
+    /// Of the configuration.
+    Declared(&'a Declared),
 }
 
 /// A field whose refs become relations in both directions.
+#[derive(Debug)]
 struct Link {
     field: &'static str,
     /// Relation from this entity to the one that the field names.
@@ -44,6 +52,7 @@ struct Link {
     kind: Option<&'static str>,
 }
 
+#[derive(Debug)]
 struct Rules {
     name: &'static str,
     api_versions: &'static [&'static str],
@@ -89,122 +98,231 @@ const DEPENDENCY_OF: Link = link("dependencyOf", "dependencyOf", "dependsOn", No
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Relation {
     pub source: EntityRef,
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     pub target: EntityRef,
 }
 
-impl Kind {
-    pub const ALL: [Self; 9] = [
-        Self::Component,
-        Self::Api,
-        Self::Resource,
-        Self::System,
-        Self::Domain,
-        Self::Group,
-        Self::User,
-        Self::Location,
-        Self::Template,
-    ];
+/// The kinds of Backstage, in the order in which messages name them.
+static BUILT_IN: [&Rules; 9] = [
+    &component::RULES,
+    &api::RULES,
+    &resource::RULES,
+    &system::RULES,
+    &domain::RULES,
+    &group::RULES,
+    &user::RULES,
+    &location::RULES,
+    &template::RULES,
+];
 
-    /// The kind of a document, by its `kind` and `apiVersion`.
-    pub fn of(entity: &Value) -> Option<Self> {
-        let name = entity.get("kind")?.as_str()?;
-        let version = entity.get("apiVersion")?.as_str()?;
-        Self::ALL.into_iter().find(|kind| {
-            let rules = kind.rules();
-            rules.name == name && rules.api_versions.contains(&version)
-        })
-    }
+/// All kinds: those of Backstage, and those that the configuration declares. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Kinds(Arc<Registry>);
 
-    /// As files write it.
-    pub fn name(self) -> &'static str {
-        self.rules().name
-    }
-
-    fn rules(self) -> &'static Rules {
-        match self {
-            Self::Component => &component::RULES,
-            Self::Api => &api::RULES,
-            Self::Resource => &resource::RULES,
-            Self::System => &system::RULES,
-            Self::Domain => &domain::RULES,
-            Self::Group => &group::RULES,
-            Self::User => &user::RULES,
-            Self::Location => &location::RULES,
-            Self::Template => &template::RULES,
-        }
-    }
+#[derive(Debug, Default)]
+struct Registry {
+    declared: Vec<Declared>,
+    relations: Relations,
+    digest: Option<String>,
 }
 
-/// Checks the spec of a document whose envelope is right, sorts its lists of refs, and returns the
-/// relations that it makes, sorted. Every fault is told.
-pub fn check(entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
-    let text = |pointer: &str| entity.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let (kind, version) = (text("/kind"), text("/apiVersion"));
-    let own = EntityRef::new(kind, text("/metadata/namespace"), text("/metadata/name"));
-    let Some(rules) = Kind::of(entity).map(Kind::rules) else {
-        let known = Kind::ALL.map(|kind| kind.rules().name).join(", ");
-        let field = match Kind::ALL.iter().any(|known| known.rules().name == kind) {
+impl Kinds {
+    /// The kinds of Backstage and these.
+    ///
+    /// # Errors
+    /// Of the first declaration that cannot be used.
+    pub fn new(declarations: &[KindDeclaration]) -> Result<Self, KindsError> {
+        if declarations.len() > declared::MOST_KINDS {
+            return Err(KindsError {
+                key: format!("[{}]", declared::MOST_KINDS),
+                reason: format!("more than {} kinds cannot be declared", declared::MOST_KINDS),
+            });
+        }
+        declared::differ(declarations)?;
+        let mut registry = Registry::default();
+        for (index, declaration) in declarations.iter().enumerate() {
+            let kind = Declared::new(index, declaration, &mut registry.relations)?;
+            registry.declared.push(kind);
+        }
+        if !declarations.is_empty() {
+            let rules: Value = declarations.iter().map(Declared::rules).collect();
+            registry.digest = Some(hex::encode(Sha1::digest(rules.to_string())));
+        }
+        Ok(Self(Arc::new(registry)))
+    }
+
+    /// As files write them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let built_in = BUILT_IN.iter().map(|rules| rules.name);
+        built_in.chain(self.declared().iter().map(|kind| kind.name.as_str()))
+    }
+
+    pub fn declared(&self) -> &[Declared] {
+        &self.0.declared
+    }
+
+    /// The declared kind of this name, in any case.
+    pub fn find(&self, name: &str) -> Option<&Declared> {
+        self.declared().iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Stands for what the declarations make of files; `None` where nothing is declared.
+    pub fn digest(&self) -> Option<&str> {
+        self.0.digest.as_deref()
+    }
+
+    /// The kind of a document, by its `kind` and `apiVersion`.
+    fn of(&self, entity: &Value) -> Option<Kind<'_>> {
+        let name = entity.get("kind")?.as_str()?;
+        let version = entity.get("apiVersion")?.as_str()?;
+        let is_built_in = |rules: &&&Rules| rules.name == name && rules.api_versions.contains(&version);
+        let is_declared =
+            |kind: &&Declared| kind.name == name && kind.api_versions.iter().any(|known| known == version);
+        match BUILT_IN.iter().find(is_built_in) {
+            Some(rules) => Some(Kind::BuiltIn(rules)),
+            None => self.declared().iter().find(is_declared).map(Kind::Declared),
+        }
+    }
+
+    /// Does the document name files to be read?
+    pub fn is_location(&self, entity: &Value) -> bool {
+        matches!(self.of(entity), Some(Kind::BuiltIn(rules)) if rules.name == location::RULES.name)
+    }
+
+    /// Types of relations in pairs: from the entity that says it, and back.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .relations
+            .pairs
+            .iter()
+            .map(|pair| (&*pair.forward, &*pair.inverse))
+    }
+
+    /// Types of relations in the order in which they are listed, and their words.
+    pub fn relations(&self) -> impl Iterator<Item = (&str, &Text)> {
+        self.0.relations.words()
+    }
+
+    /// Types that the configuration adds, as the far end has them, and their words.
+    pub fn declared_inverses(&self) -> impl Iterator<Item = (&str, &Text)> {
+        self.0.relations.declared_inverses()
+    }
+
+    /// The words of a type of relation; one that is not known as it is written.
+    pub fn relation_word(&self, kind: &str) -> Text {
+        self.0.relations.word(kind)
+    }
+
+    /// The other type of the pair.
+    pub fn inverse(&self, kind: &str) -> Option<&str> {
+        self.0.relations.inverse(kind)
+    }
+
+    /// Is it the first of its pair?
+    pub fn is_forward(&self, kind: &str) -> bool {
+        !self.pairs().any(|(_, back)| back == kind)
+    }
+
+    /// Checks the spec of a document whose envelope is right, sorts its lists of refs, and returns the
+    /// relations that it makes, sorted. Every fault is told.
+    pub fn check(&self, entity: &mut Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
+        let text = |pointer: &str| entity.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let own = EntityRef::new(text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+        let mut made = Made {
+            own,
+            relations: Vec::new(),
+        };
+        let mut faults = Vec::new();
+        match self.of(entity) {
+            None => faults.push(self.unknown(text("/kind"), text("/apiVersion"), &made.own)),
+            Some(Kind::Declared(kind)) => kind.check(entity, &mut faults, &mut made),
+            Some(Kind::BuiltIn(rules)) => rules.check(entity, &mut faults, &mut made),
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        made.relations.sort();
+        made.relations.dedup();
+        Ok(made.relations)
+    }
+
+    fn unknown(&self, kind: &str, version: &str, own: &EntityRef) -> FieldFault {
+        let known = self.names().collect::<Vec<_>>().join(", ");
+        let field = match self.names().any(|known| known == kind) {
             true => "apiVersion",
             false => "kind",
         };
-        return Err(vec![FieldFault::at(
+        FieldFault::at(
             &[field],
             format!(
                 "No processor recognized the entity {own} as valid, possibly caused by a foreign kind or apiVersion \
                  (kind {kind}, apiVersion {version}); known kinds are {known}"
             ),
-        )]);
-    };
-    let Some(spec) = entity.get_mut("spec") else {
-        return Err(vec![FieldFault::at(
-            &[],
-            format!("spec is missing; a {} needs one", rules.name),
-        )]);
-    };
-    let mut faults = Vec::new();
-    form::check_fields(rules.fields, None, spec, &mut vec!["spec".to_owned()], &mut faults);
-    for field in rules.fields.iter().filter(|field| field.form == SORTED) {
-        if let Some(Value::Array(list)) = spec.get_mut(field.name) {
-            list.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
-        }
+        )
     }
-    let mut relations = Vec::new();
-    for link in rules.links {
-        // A value of the wrong form is told already.
-        if faults
-            .iter()
-            .any(|fault| fault.path.get(1).is_some_and(|name| name == link.field))
-        {
-            continue;
+}
+
+impl Rules {
+    fn check(&self, entity: &mut Value, faults: &mut Vec<FieldFault>, made: &mut Made) {
+        let Some(spec) = entity.get_mut("spec") else {
+            let message = format!("spec is missing; a {} needs one", self.name);
+            return faults.push(FieldFault::at(&[], message));
+        };
+        form::check_fields(self.fields, None, spec, &mut vec!["spec".to_owned()], faults);
+        for field in self.fields.iter().filter(|field| field.form == SORTED) {
+            if let Some(Value::Array(list)) = spec.get_mut(field.name) {
+                list.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            }
         }
-        for target in refs(spec.get(link.field)) {
-            match read_ref(target, link.kind, &own.namespace) {
-                Ok(target) => {
-                    relations.push(Relation {
-                        source: own.clone(),
-                        kind: link.forward,
-                        target: target.clone(),
-                    });
-                    relations.push(Relation {
-                        source: target,
-                        kind: link.inverse,
-                        target: own.clone(),
-                    });
-                }
-                Err(reason) => faults.push(FieldFault::at(
-                    &["spec", link.field],
-                    format!("spec.{}: {reason}", link.field),
-                )),
+        for link in self.links {
+            // A value of the wrong form is told already.
+            let is_told = |fault: &FieldFault| fault.path.get(1).is_some_and(|name| name == link.field);
+            if !faults.iter().any(is_told) {
+                let path = ["spec".to_owned(), link.field.to_owned()];
+                let pair = (&Cow::Borrowed(link.forward), &Cow::Borrowed(link.inverse));
+                made.link(&path, spec.get(link.field), pair, link.kind, faults);
             }
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
+}
+
+/// The relations that an entity makes.
+struct Made {
+    own: EntityRef,
+    relations: Vec<Relation>,
+}
+
+impl Made {
+    /// Takes in the refs of the field at `path`, in both directions; `kind` is that of refs that name none.
+    fn link(
+        &mut self,
+        path: &[String],
+        value: Option<&Value>,
+        (forward, inverse): (&Cow<'static, str>, &Cow<'static, str>),
+        kind: Option<&str>,
+        faults: &mut Vec<FieldFault>,
+    ) {
+        for target in refs(value) {
+            match read_ref(target, kind, &self.own.namespace) {
+                Ok(target) => {
+                    self.relations.push(Relation {
+                        source: self.own.clone(),
+                        kind: forward.clone(),
+                        target: target.clone(),
+                    });
+                    self.relations.push(Relation {
+                        source: target,
+                        kind: inverse.clone(),
+                        target: self.own.clone(),
+                    });
+                }
+                Err(reason) => faults.push(FieldFault {
+                    path: path.to_vec(),
+                    message: format!("{}: {reason}", path.join(".")),
+                }),
+            }
+        }
     }
-    relations.sort();
-    relations.dedup();
-    Ok(relations)
 }
 
 /// The refs of a field: one, or a list of them; none in a field that is empty in any way.

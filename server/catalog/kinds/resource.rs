@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) const RULES: Rules = Rules {
+pub(super) static RULES: Rules = Rules {
     name: "Resource",
     api_versions: BACKSTAGE,
     fields: &[

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) const RULES: Rules = Rules {
+pub(super) static RULES: Rules = Rules {
     name: "System",
     api_versions: BACKSTAGE,
     fields: &[OWNER, optional("domain", Form::Text), optional("type", Form::Text)],

@@ -11,7 +11,7 @@ const ANY_MAPPING: Form = Form::Mapping(&[], None);
 const CONDITION: Field = optional("if", Form::TextOrFlag);
 const DECORATORS: Form = Form::Mappings(&[optional("id", Form::AnyText), optional("input", ANY_MAPPING)]);
 
-pub(super) const RULES: Rules = Rules {
+pub(super) static RULES: Rules = Rules {
     name: "Template",
     api_versions: &["scaffolder.backstage.io/v1beta3"],
     fields: &[

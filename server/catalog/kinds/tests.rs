@@ -10,7 +10,9 @@ fn entity(kind: &str, spec: Value) -> Value {
 }
 
 fn relations(kind: &str, spec: Value) -> Vec<String> {
-    let relations = check(&mut entity(kind, spec)).unwrap_or_else(|faults| panic!("{kind}: {faults:?}"));
+    let relations = Kinds::default()
+        .check(&mut entity(kind, spec))
+        .unwrap_or_else(|faults| panic!("{kind}: {faults:?}"));
     relations
         .into_iter()
         .map(|relation| format!("{} {} {}", relation.source, relation.kind, relation.target))
@@ -156,23 +158,24 @@ fn wrong_specs_name_the_field() {
     ];
     for (mut entity, field) in table {
         let shown = entity.to_string();
-        let faults = check(&mut entity).expect_err(&shown);
+        let faults = Kinds::default().check(&mut entity).expect_err(&shown);
         assert_eq!(faults[0].path.join("."), field, "{shown}: {faults:?}");
     }
     assert!(
-        check(&mut component(
-            json!({"dependencyOf": null, "unknown": {"kept": 1}, "lifecycle": " "})
-        ))
-        .is_ok()
+        Kinds::default()
+            .check(&mut component(
+                json!({"dependencyOf": null, "unknown": {"kept": 1}, "lifecycle": " "})
+            ))
+            .is_ok()
     );
 }
 
 #[test]
 fn lists_of_refs_are_sorted_and_targets_are_not() {
     let mut user = entity("User", json!({"memberOf": ["b", "a"]}));
-    check(&mut user).unwrap();
+    Kinds::default().check(&mut user).unwrap();
     assert_eq!(user["spec"]["memberOf"], json!(["a", "b"]));
     let mut location = entity("Location", json!({"targets": ["b", "a"]}));
-    check(&mut location).unwrap();
+    Kinds::default().check(&mut location).unwrap();
     assert_eq!(location["spec"]["targets"], json!(["b", "a"]));
 }

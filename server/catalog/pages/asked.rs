@@ -2,9 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::catalog::graph::inverse;
 use crate::catalog::queries::search::{Order, Query};
-use crate::catalog::{EntityRef, Filter};
+use crate::catalog::{EntityRef, Filter, Kinds};
 
 /// The filters, as they stand in the address. Backstage's names (`filters[kind]`) are understood too.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,7 +30,7 @@ pub struct Asked {
     pub(super) text: Option<String>,
     /// Anything: only what the reader has starred.
     pub(super) starred: Option<String>,
-    /// `name`, `owner`, `type`, `lifecycle`, `changed`; with `-` before it, descending.
+    /// `name`, `owner`, `type`, `lifecycle`, `changed`, a column of the declared kind; with `-` before it, descending.
     pub(super) sort: Option<String>,
     pub(super) page: Option<u32>,
     /// Columns to show, in any order; the reader's own choice, else the usual ones, if none is named.
@@ -64,7 +63,7 @@ impl Asked {
     }
 
     /// The list of what is related to an entity, seen from the entity.
-    pub(super) fn related_to(relation: &str, entity_ref: &str) -> Self {
+    pub(super) fn related_to(kinds: &Kinds, relation: &str, entity_ref: &str) -> Self {
         let mut asked = Self {
             kind: Some("all".to_owned()),
             ..Self::default()
@@ -73,7 +72,7 @@ impl Asked {
             "ownerOf" => asked.owner = Some(entity_ref.to_owned()),
             "hasPart" if entity_ref.starts_with("system:") => asked.system = Some(entity_ref.to_owned()),
             relation => {
-                let back = inverse(relation).unwrap_or(relation);
+                let back = kinds.inverse(relation).unwrap_or(relation);
                 asked.related = Some(format!("{back}:{entity_ref}"));
             }
         }
@@ -194,34 +193,43 @@ impl Asked {
     }
 
     /// What is asked of the catalog, of all pages.
-    pub(super) fn query(&self, owners: &[String], stars: &[String]) -> Query {
+    pub(super) fn query(&self, kinds: &Kinds, owners: &[String], stars: &[String]) -> Query {
         let mut conditions = self.filters(owners, stars);
         let kind = self.kind();
         if kind != "all" {
             conditions.push(Filter::key_value("kind", &kind));
         }
         let mut query = Query::of(Filter::All(conditions));
-        query.order = vec![self.order()];
+        query.order = vec![self.order(kinds)];
         query
     }
 
-    fn order(&self) -> Order {
+    fn order(&self, kinds: &Kinds) -> Order {
         let sort = self.sort.as_deref().unwrap_or("name");
         let (name, descending) = match sort.strip_prefix('-') {
             Some(name) => (name, true),
             None => (sort, false),
         };
-        let field = match name {
-            "owner" => "portico.owner",
-            "type" => "spec.type",
-            "lifecycle" => "spec.lifecycle",
-            "changed" => "portico.changed",
-            _ => "portico.title",
+        let declared = kinds.find(&self.kind()).map_or(&[][..], |kind| &kind.columns);
+        let field = match declared.iter().find(|column| column.name == name) {
+            Some(column) => column.key(),
+            None => field(name).to_owned(),
         };
         Order {
-            field: Some(field.to_owned()),
+            field: Some(field),
             descending,
         }
+    }
+}
+
+/// What the columns that every list can have are sorted by.
+fn field(name: &str) -> &'static str {
+    match name {
+        "owner" => "portico.owner",
+        "type" => "spec.type",
+        "lifecycle" => "spec.lifecycle",
+        "changed" => "portico.changed",
+        _ => "portico.title",
     }
 }
 
@@ -258,7 +266,7 @@ mod tests {
             ("dependencyOf", "api:default/a", "related=dependsOn%3Aapi%3Adefault%2Fa"),
         ] {
             assert_eq!(
-                Asked::related_to(relation, of).href(),
+                Asked::related_to(&Kinds::default(), relation, of).href(),
                 format!("/catalog?kind=all&{expected}")
             );
         }

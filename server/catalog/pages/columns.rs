@@ -8,7 +8,10 @@ use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use chrono::{DateTime, Utc};
 
+use super::Pages;
+use super::asked::Asked;
 use super::list::{owner, short_ref};
+use crate::catalog::kinds::{Declared, FieldColumn, Said};
 use crate::catalog::{Entity, EntityRef, ListColumn};
 use crate::language::{Locale, Text, text};
 
@@ -17,6 +20,8 @@ const COOKIE: &str = "portico-catalog-columns";
 const KEPT_FOR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// An address cannot name more columns.
 pub const MOST: usize = 40;
+/// A cookie keeps no more names.
+const MOST_KEPT: usize = 120;
 
 /// A column beside the name.
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub enum Column {
     Lifecycle,
     System,
     Tags,
+    /// Of a declared kind.
+    Declared(Arc<FieldColumn>),
     /// Of another feature.
     Other(Arc<dyn ListColumn>),
     Changed,
@@ -49,10 +56,33 @@ pub struct Choosable {
     pub chosen: bool,
 }
 
+impl Cell {
+    /// What a field of a declared kind says; long texts are cut.
+    pub fn of(said: Said) -> Self {
+        const LETTERS: usize = 200;
+        match said {
+            Said::Nothing => Self::Nothing,
+            Said::Text(text) => Self::Text(match text.char_indices().nth(LETTERS) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            }),
+            Said::Ref(target) => {
+                let short = short_ref(&target.to_string());
+                Self::Link(short, target.path())
+            }
+        }
+    }
+}
+
 impl Column {
-    /// All that there are, in the order of the list.
-    pub fn all(others: &[Arc<dyn ListColumn>]) -> Vec<Self> {
-        let mut all = vec![Self::Owner, Self::Type, Self::Lifecycle, Self::System, Self::Tags];
+    /// All that there are, in the order of the list; of a list of one kind, if it is a declared one, with its own.
+    pub fn all(others: &[Arc<dyn ListColumn>], kind: Option<&Declared>) -> Vec<Self> {
+        let mut all = vec![Self::Owner];
+        all.extend(
+            kind.into_iter()
+                .flat_map(|kind| kind.columns.iter().cloned().map(Self::Declared)),
+        );
+        all.extend([Self::Type, Self::Lifecycle, Self::System, Self::Tags]);
         all.extend(others.iter().cloned().map(Self::Other));
         all.push(Self::Changed);
         all
@@ -66,6 +96,7 @@ impl Column {
             Self::Lifecycle => "lifecycle".to_owned(),
             Self::System => "system".to_owned(),
             Self::Tags => "tags".to_owned(),
+            Self::Declared(column) => column.name.clone(),
             // In English, whatever the page is in.
             Self::Other(column) => column.title().to_string().to_lowercase().replace(' ', "-"),
             Self::Changed => "changed".to_owned(),
@@ -79,6 +110,7 @@ impl Column {
             Self::Lifecycle => text!("Lifecycle"),
             Self::System => text!("System"),
             Self::Tags => text!("Tags"),
+            Self::Declared(column) => column.title.clone(),
             Self::Other(column) => column.title(),
             Self::Changed => text!("Changed"),
         }
@@ -91,19 +123,35 @@ impl Column {
             Self::Type | Self::Lifecycle => "w3 opt",
             Self::System => "w4 opt",
             Self::Tags => "w5 opt",
-            Self::Other(_) => "w4",
+            Self::Declared(_) | Self::Other(_) => "w4",
             Self::Changed => "w2 opt",
         }
     }
 
     /// Can the list be sorted by it?
     pub fn sorts(&self) -> bool {
-        matches!(self, Self::Owner | Self::Type | Self::Lifecycle | Self::Changed)
+        matches!(
+            self,
+            Self::Owner | Self::Type | Self::Lifecycle | Self::Declared(_) | Self::Changed
+        )
     }
 
-    /// One of those that a list has unless somebody chose others.
-    fn is_usual(&self) -> bool {
-        !matches!(self, Self::System | Self::Tags)
+    /// One of those that a list has unless somebody chose others. Declared kinds say themselves what is worth a column.
+    fn is_usual(&self, declared: bool) -> bool {
+        match self {
+            Self::System | Self::Tags => false,
+            Self::Type | Self::Lifecycle => !declared,
+            _ => true,
+        }
+    }
+
+    /// Is it one of these? Columns of a declared kind are, unless its mark tells that somebody chose among them: lists of
+    /// other kinds do not offer them.
+    fn is_among(&self, names: &[&str], mark: Option<&str>) -> bool {
+        match (self, mark) {
+            (Self::Declared(_), Some(mark)) if !names.contains(&mark) => true,
+            _ => names.contains(&self.name().as_str()),
+        }
     }
 
     pub fn cell(&self, entity: &Entity, changed_at: DateTime<Utc>, locale: Locale) -> Cell {
@@ -113,6 +161,7 @@ impl Column {
             Self::Lifecycle => text_cell(entity.spec("lifecycle")),
             Self::System => link(system(entity)),
             Self::Tags => Cell::Tags(tags(entity)),
+            Self::Declared(column) => Cell::of(column.said(entity)),
             Self::Other(column) => column.cell(entity, locale).map_or(Cell::Nothing, Cell::Html),
             Self::Changed => Cell::Time(changed_at),
         }
@@ -127,6 +176,11 @@ impl Column {
             Self::Lifecycle => given(entity.spec("lifecycle")),
             Self::System => owner_ref(entity, "system", "system"),
             Self::Tags => tags(entity).join(" "),
+            Self::Declared(column) => match column.said(entity) {
+                Said::Nothing => String::new(),
+                Said::Text(text) => text,
+                Said::Ref(target) => target.to_string(),
+            },
             Self::Other(column) => column.word(entity).unwrap_or_default(),
             Self::Changed => crate::language::machine_time(&changed_at),
         }
@@ -137,24 +191,50 @@ impl Column {
 pub struct Chosen {
     pub columns: Vec<Column>,
     pub choices: Vec<Choosable>,
+    /// Tells, among names of columns, that they were chosen on a list of this declared kind.
+    pub mark: Option<String>,
     pub cookie: Option<Cookie<'static>>,
 }
 
 impl Chosen {
-    /// `asked` are names of the address; `keep`: they are for later lists too; `secure`: cookies are for https only.
-    pub fn of(others: &[Arc<dyn ListColumn>], asked: &[String], keep: bool, headers: &HeaderMap, secure: bool) -> Self {
+    /// Of the list that is asked for.
+    pub fn of(pages: &Pages, asked: &Asked, headers: &HeaderMap) -> Self {
+        let asking = Asking {
+            others: &pages.columns,
+            kind: pages.kinds().find(&asked.kind()),
+            names: &asked.columns,
+            keep: asked.keep.is_some(),
+            secure: pages.secure(),
+        };
+        asking.chosen(headers)
+    }
+}
+
+/// What there is to choose from, and what the address says.
+struct Asking<'a> {
+    others: &'a [Arc<dyn ListColumn>],
+    /// The declared kind that the list is of.
+    kind: Option<&'a Declared>,
+    names: &'a [String],
+    /// The columns are for later lists too.
+    keep: bool,
+    /// Cookies are for https only.
+    secure: bool,
+}
+
+impl Asking<'_> {
+    fn chosen(&self, headers: &HeaderMap) -> Chosen {
         let jar = CookieJar::from_headers(headers);
         let kept = jar.get(COOKIE).map(Cookie::value).unwrap_or_default();
         let kept: Vec<&str> = kept.split('.').filter(|name| !name.is_empty()).collect();
-        let all = Column::all(others);
-        let is_chosen = |column: &Column| {
-            let name = column.name();
-            match (asked.is_empty(), kept.is_empty()) {
-                (false, _) => asked.contains(&name),
-                (true, false) => kept.contains(&name.as_str()),
-                (true, true) => column.is_usual(),
-            }
+        let asked: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let mark = self.kind.map(Declared::mark);
+        let is_chosen = |column: &Column| match (asked.is_empty(), kept.is_empty()) {
+            (false, _) => column.is_among(&asked, mark.as_deref()),
+            (true, false) => column.is_among(&kept, mark.as_deref()),
+            (true, true) => column.is_usual(self.kind.is_some()),
         };
+        let all = Column::all(self.others, self.kind);
         let choices: Vec<Choosable> = all
             .iter()
             .map(|column| Choosable {
@@ -163,19 +243,30 @@ impl Chosen {
                 chosen: is_chosen(column),
             })
             .collect();
-        Self {
-            cookie: (keep && !asked.is_empty()).then(|| cookie(&choices, secure)),
+        let keep = self.keep && !asked.is_empty();
+        Chosen {
+            cookie: keep.then(|| cookie(&choices, mark.as_deref(), &kept, self.secure)),
             columns: all.into_iter().filter(is_chosen).collect(),
             choices,
+            mark,
         }
     }
 }
 
-fn cookie(choices: &[Choosable], secure: bool) -> Cookie<'static> {
+/// `mark` is that of the list's kind; what was kept of other declared kinds stays.
+fn cookie(choices: &[Choosable], mark: Option<&str>, kept: &[&str], secure: bool) -> Cookie<'static> {
     let chosen = choices.iter().filter(|choice| choice.chosen);
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_:".contains(letter);
+    let of_others = kept
+        .iter()
+        .filter(|name| name.contains(':') && !mark.is_some_and(|mark| name.starts_with(mark)))
+        .filter(|name| name.chars().all(plain));
     // The name is always there: without it, no column at all would be no choice.
     let names: Vec<&str> = std::iter::once("name")
+        .chain(mark)
         .chain(chosen.map(|choice| choice.name.as_str()))
+        .chain(of_others.copied())
+        .take(MOST_KEPT)
         .collect();
     Cookie::build((COOKIE, names.join(".")))
         .path("/catalog")
@@ -220,13 +311,24 @@ mod tests {
 
     use super::*;
 
-    fn chosen(asked: &[&str], cookie: &str, keep: bool) -> (Vec<String>, Option<String>) {
-        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+    fn chosen_of(kind: Option<&Declared>, asked: &[&str], cookie: &str, keep: bool) -> (Vec<String>, Option<String>) {
+        let names: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
-        let chosen = Chosen::of(&[], &asked, keep, &headers, true);
+        let asking = Asking {
+            others: &[],
+            kind,
+            names: &names,
+            keep,
+            secure: true,
+        };
+        let chosen = asking.chosen(&headers);
         let names = chosen.columns.iter().map(Column::name).collect();
         (names, chosen.cookie.map(|cookie| cookie.value().to_owned()))
+    }
+
+    fn chosen(asked: &[&str], cookie: &str, keep: bool) -> (Vec<String>, Option<String>) {
+        chosen_of(None, asked, cookie, keep)
     }
 
     #[test]
@@ -245,5 +347,36 @@ mod tests {
         );
         assert_eq!(chosen(&asked, "", true).1.as_deref(), Some("name.owner.system"));
         assert_eq!(chosen(&["name"], "", true).1.as_deref(), Some("name"));
+    }
+
+    #[test]
+    fn columns_of_a_declared_kind_are_there_until_somebody_chooses_among_them() {
+        let kinds = crate::catalog::tests::kinds();
+        let kind = kinds.find("database");
+        let all = [
+            "owner",
+            "database:engine",
+            "database:size",
+            "database:runson",
+            "changed",
+        ];
+        assert_eq!(chosen_of(kind, &[], "", false).0, all);
+        // What was chosen on other lists says nothing of them.
+        let kept = "portico-catalog-columns=name.owner.changed.queue:.queue:length.<x>:y";
+        assert_eq!(chosen_of(kind, &[], kept, false).0, all);
+        let asked = ["name", "database:", "owner", "database:size"];
+        assert_eq!(
+            chosen_of(kind, &asked, kept, true),
+            (
+                vec!["owner".to_owned(), "database:size".to_owned()],
+                Some("name.database:.owner.database:size.queue:.queue:length".to_owned())
+            )
+        );
+        let none = "portico-catalog-columns=name.database:";
+        assert_eq!(chosen_of(kind, &[], none, false).0, [""; 0]);
+        assert_eq!(
+            chosen(&[], "portico-catalog-columns=name.database:.database:size", false).0,
+            [""; 0]
+        );
     }
 }

@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::asked::Asked;
+use super::columns::Cell;
 use super::list::short_ref;
 use super::star::Star;
 use super::{Pages, icon, words};
 use crate::auth::Caller;
 use crate::catalog::read::is_web_address;
-use crate::catalog::{Catalog, Entity, EntityPages, EntityRef, ORPHAN, Problem, Related, Shown, ShownTab, queries};
-use crate::language::{Text, filters, text};
+use crate::catalog::{
+    Catalog, Entity, EntityPages, EntityRef, Kinds, ORPHAN, Problem, Related, Shown, ShownTab, queries,
+};
+use crate::language::{Text, filters};
 use crate::web::{Error, Shell, SignedIn, page};
 
 /// So many tags are shown; the others unfold.
@@ -43,6 +46,8 @@ pub(super) struct View {
     pub(super) tags: Vec<String>,
     pub(super) links: Vec<OutLink>,
     pub(super) relations: Vec<RelationGroup>,
+    /// What a declared kind shows of its own.
+    pub(super) fields: Vec<(Text, Cell)>,
     pub(super) view_url: Option<String>,
     pub(super) edit_url: Option<String>,
     /// Address of the file, and its last segment.
@@ -92,8 +97,8 @@ impl Head {
             star: star(&pages.catalog, caller, &view).await?,
             overview: tab == "overview",
             tabs: pages.shown(&view.entity, entity_ref, tab).await,
-            kind_word: words::one(view.entity.kind()),
-            kind_label: words::many(&view.entity_ref.kind),
+            kind_word: words::one(pages.catalog.kinds(), view.entity.kind()),
+            kind_label: words::many(pages.catalog.kinds(), &view.entity_ref.kind),
             view,
         })
     }
@@ -233,8 +238,9 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
         Some(origin) => problems(catalog, origin, entity_ref).await?,
         None => Vec::new(),
     };
-    let refs: Vec<String> = RELATIONS
-        .iter()
+    let kinds = catalog.kinds();
+    let refs: Vec<String> = kinds
+        .relations()
         .flat_map(|(kind, _)| entity.relations(kind).take(TARGETS))
         .map(str::to_owned)
         .collect();
@@ -250,15 +256,15 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
         }
     };
     let first = |kind: &str| entity.relations(kind).next().map(&target);
-    let relations = RELATIONS
-        .iter()
+    let relations = kinds
+        .relations()
         .filter_map(|(kind, title)| {
             let targets: Vec<Related> = entity.relations(kind).take(TARGETS).map(&target).collect();
             let more = entity.relations(kind).skip(TARGETS).count();
             (!targets.is_empty()).then(|| RelationGroup {
                 title: title.clone(),
                 targets,
-                more: (more > 0).then(|| (more, Asked::related_to(kind, &entity_ref.to_string()).href())),
+                more: (more > 0).then(|| (more, Asked::related_to(kinds, kind, &entity_ref.to_string()).href())),
             })
         })
         .collect();
@@ -298,7 +304,8 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
         .find(|reference| reference.starts_with("system:") || reference.starts_with("domain:"))
         .map(target);
     Ok(View {
-        icon: icon(&entity_ref.kind),
+        icon: icon(kinds, &entity_ref.kind),
+        fields: fields(kinds, &entity),
         owner,
         system,
         tags: texts(&metadata["tags"]),
@@ -314,6 +321,25 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
         entity_ref: entity_ref.clone(),
         entity,
     })
+}
+
+/// What lists show of the entity's kind in columns of its own, as far as the entity says it and no line shows it anyway.
+fn fields(kinds: &Kinds, entity: &Entity) -> Vec<(Text, Cell)> {
+    const SHOWN: [&str; 6] = [
+        "spec.type",
+        "spec.lifecycle",
+        "spec.owner",
+        "spec.system",
+        "metadata.tags",
+        "metadata.description",
+    ];
+    let declared = kinds.find(entity.kind()).map_or(&[][..], |kind| &kind.columns);
+    declared
+        .iter()
+        .filter(|column| !SHOWN.contains(&column.key().as_str()))
+        .map(|column| (column.title.clone(), Cell::of(column.said(entity))))
+        .filter(|(_, cell)| !matches!(cell, Cell::Nothing))
+        .collect()
 }
 
 /// Problems of the file that the entity is described in, as far as they may be about it.
@@ -333,28 +359,4 @@ async fn problems(
             None => problem.source == file,
         })
         .collect())
-}
-
-/// Types of relations in the order in which they are listed, and their words.
-pub(super) static RELATIONS: [(&str, Text); 14] = [
-    ("ownedBy", text!("Owned by")),
-    ("partOf", text!("Part of")),
-    ("hasPart", text!("Has part")),
-    ("providesApi", text!("Provides")),
-    ("apiProvidedBy", text!("Provided by")),
-    ("consumesApi", text!("Consumes")),
-    ("apiConsumedBy", text!("Consumed by")),
-    ("dependsOn", text!("Depends on")),
-    ("dependencyOf", text!("Needed by")),
-    ("childOf", text!("Child of")),
-    ("parentOf", text!("Parent of")),
-    ("memberOf", text!("Member of")),
-    ("hasMember", text!("Members")),
-    ("ownerOf", text!("Owns")),
-];
-
-/// The words of a type of relation; one that is not built in as it is written.
-pub(super) fn relation_word(kind: &str) -> Text {
-    let known = RELATIONS.iter().find(|(known, _)| *known == kind);
-    known.map_or_else(|| kind.into(), |(_, word)| word.clone())
 }

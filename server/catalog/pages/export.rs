@@ -28,7 +28,7 @@ pub async fn csv(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Error> {
     let asked = asked.clean();
-    let columns = Chosen::of(&pages.columns, &asked.columns, false, &headers, pages.secure()).columns;
+    let columns = Chosen::of(&pages, &asked, &headers).columns;
     let mut head: Vec<String> = ["ref", "name", "title", "description"].map(str::to_owned).into();
     head.extend(columns.iter().map(Column::name));
     let row = move |_first: bool, dated: Dated| table_row(dated, &columns);
@@ -83,7 +83,7 @@ async fn file(
     row: impl Fn(bool, Dated) -> Result<String, Error> + Send + 'static,
 ) -> Result<Response, Error> {
     let stars = pages.catalog.starred(&caller.actor()).await?;
-    let query = asked.query(&caller.ownership_refs(), &stars);
+    let query = asked.query(pages.kinds(), &caller.ownership_refs(), &stars);
     let refs = list::list_refs(pages.catalog.db(), &query, &asked.words()).await?;
     let parts: VecDeque<Vec<String>> = refs.chunks(STREAMED).map(<[String]>::to_vec).collect();
     let start = (pages.catalog.clone(), parts, true, row);

@@ -18,6 +18,8 @@ use crate::language::{Text, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 const PAGE: i64 = 50;
+/// More kinds than there can be, but for those that nobody declares any more.
+const KINDS: i64 = 80;
 
 struct Heading {
     title: Text,
@@ -48,6 +50,8 @@ struct ListPage {
     headings: Vec<Heading>,
     /// Columns that can be chosen.
     columns: Vec<Choosable>,
+    /// Stands for the choice among the columns of a declared kind.
+    mark: Option<String>,
     live: Vec<&'static str>,
     /// How far the columns' cells can be trusted.
     notices: Vec<String>,
@@ -88,18 +92,13 @@ pub async fn list(
     let mut sought = asked.words();
     let kind = asked.kind();
     let without_kind = Filter::All(asked.filters(&owners, &stars));
-    let mut query = asked.query(&owners, &stars);
+    let mut query = asked.query(pages.kinds(), &owners, &stars);
     let Chosen {
         columns,
         choices: choosable,
+        mark,
         cookie,
-    } = Chosen::of(
-        &pages.columns,
-        &asked.columns,
-        asked.keep.is_some(),
-        &headers,
-        pages.secure(),
-    );
+    } = Chosen::of(&pages, &asked, &headers);
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
     let reads = pages.catalog.reads();
@@ -125,7 +124,7 @@ pub async fn list(
         sought.clear();
     }
     let filter = similar.unwrap_or_else(|| query.filter.clone());
-    let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, 20).await?;
+    let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, KINDS).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
         && asked.filters(&owners, &stars).is_empty()
@@ -145,7 +144,7 @@ pub async fn list(
         .map(|row| {
             let entity_ref = row.entity.entity_ref();
             Row {
-                icon: icon(&entity_ref.kind),
+                icon: icon(pages.kinds(), &entity_ref.kind),
                 path: entity_ref.path(),
                 star: Star::new(
                     &entity_ref,
@@ -165,10 +164,10 @@ pub async fn list(
         shell.locale,
         &ListPage {
             since,
-            heading: words::count(total, &kind),
+            heading: words::count(pages.kinds(), total, &kind),
             nothing_of_kind: text!(
                 "There are no {things} in the catalog yet.",
-                things = words::many_within(&kind)
+                things = words::many_within(pages.kinds(), &kind)
             ),
             unfiltered: Asked {
                 kind: asked.kind.clone(),
@@ -176,9 +175,10 @@ pub async fn list(
             }
             .href(),
             facets,
-            chips: narrow::chips(&asked),
+            chips: narrow::chips(pages.kinds(), &asked),
             headings: headings(&columns, &asked),
             columns: choosable,
+            mark,
             live: live_urls(&pages),
             notices: notices(&columns, &rows, &shell),
             rows,

@@ -25,7 +25,6 @@ mod words;
 
 pub use entity::Heading;
 pub use errors::CatalogErrors;
-pub use words::one as kind_word;
 
 use std::sync::Arc;
 
@@ -33,7 +32,7 @@ use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
-use super::{Additions, Catalog, EntityCard, EntityPages, ListColumn, SearchSection, api};
+use super::{Additions, Catalog, EntityCard, EntityPages, Kinds, ListColumn, SearchSection, api};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -94,6 +93,10 @@ pub fn router(entities: EntityPages, additions: Additions) -> Router {
 }
 
 impl Pages {
+    fn kinds(&self) -> &Kinds {
+        self.catalog.kinds()
+    }
+
     /// Cookies are for https only.
     fn secure(&self) -> bool {
         self.catalog.config().base_url.starts_with("https:")
@@ -101,7 +104,7 @@ impl Pages {
 }
 
 /// Symbol of `static/icons.svg` for a kind in lower case.
-fn icon(kind: &str) -> &'static str {
+fn icon(kinds: &Kinds, kind: &str) -> &'static str {
     match kind {
         "api" => "api",
         "system" | "domain" => "system",
@@ -110,6 +113,7 @@ fn icon(kind: &str) -> &'static str {
         "user" => "user",
         "template" => "create",
         "location" => "repo",
-        _ => "component",
+        "component" => "component",
+        other => kinds.find(other).map_or("component", |declared| declared.icon),
     }
 }

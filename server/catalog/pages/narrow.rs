@@ -3,11 +3,10 @@
 use axum::body::Bytes;
 
 use super::asked::Asked;
-use super::entity::relation_word;
 use super::list::short_ref;
 use super::{Pages, icon, words};
-use crate::catalog::Filter;
 use crate::catalog::queries::list::{self, Column};
+use crate::catalog::{Filter, Kinds};
 use crate::language::{Text, text};
 use crate::web::Error;
 
@@ -58,8 +57,8 @@ pub(super) async fn facets(
                         }),
                         count,
                         chosen: value == kind,
-                        icon: icon(&value),
-                        label: words::one(&label),
+                        icon: icon(pages.kinds(), &value),
+                        label: words::one(pages.kinds(), &label),
                     }
                 })
                 .collect(),
@@ -149,7 +148,7 @@ async fn choices(
         .collect())
 }
 
-pub(super) fn chips(asked: &Asked) -> Vec<Chip> {
+pub(super) fn chips(kinds: &Kinds, asked: &Asked) -> Vec<Chip> {
     let mut chips = Vec::new();
     let mut add = |title: Text, value: Option<Text>, change: fn(&mut Asked)| {
         chips.extend(value.map(|value| Chip {
@@ -173,7 +172,7 @@ pub(super) fn chips(asked: &Asked) -> Vec<Chip> {
     add(text!("Tag"), given(&asked.tag), |other| other.tag = None);
     let related = asked
         .relation()
-        .map(|(relation, target)| Text::about(relation_word(relation), short_ref(target)));
+        .map(|(relation, target)| Text::about(kinds.relation_word(relation), short_ref(target)));
     add(text!("Relation"), related, |other| other.related = None);
     add(text!("Text"), given(&asked.text), |other| other.text = None);
     chips

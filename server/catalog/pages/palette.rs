@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::list::short_ref;
 use super::search::{others, sought};
 use super::{Pages, icon};
-use crate::catalog::Entity;
+use crate::catalog::{Entity, Kinds};
 use crate::language::{Locale, Text, filters, text};
 use crate::web::{Error, Preferences, Query, Shell, SignedIn, Theme, page};
 
@@ -68,7 +68,10 @@ pub async fn show(
     let mut groups = vec![Group {
         name: "entities",
         heading: text!("Catalog"),
-        choices: found.take(ENTITIES).flat_map(entity).collect(),
+        choices: found
+            .take(ENTITIES)
+            .flat_map(|found| entity(pages.kinds(), found))
+            .collect(),
     }];
     groups.extend(others.into_iter().map(|other| {
         Group {
@@ -101,7 +104,7 @@ pub async fn show(
 }
 
 /// The entity's page; of a template the form first.
-fn entity(entity: Entity) -> Vec<Choice> {
+fn entity(kinds: &Kinds, entity: Entity) -> Vec<Choice> {
     let entity_ref = entity.entity_ref();
     let mut choices = Vec::new();
     if entity_ref.kind == "template" {
@@ -116,7 +119,7 @@ fn entity(entity: Entity) -> Vec<Choice> {
         });
     }
     choices.push(Choice {
-        icon: icon(&entity_ref.kind),
+        icon: icon(kinds, &entity_ref.kind),
         title: entity.title().into(),
         note: short_ref(&entity_ref.to_string()).into(),
         does: Does::Go(entity_ref.path()),

@@ -73,7 +73,7 @@ struct Count {
 #[template(path = "catalog/_part.html")]
 struct Part<'a> {
     shell: &'a Shell,
-    id: &'static str,
+    id: &'a str,
     title: Text,
     total: i64,
     shown: i64,
@@ -100,7 +100,8 @@ pub(super) async fn sections(pages: &Pages, view: &View, shell: &Shell) -> Resul
     let mut sections = Vec::new();
     // One stream serves the cells of all of them.
     let mut live = live_urls(pages);
-    for (relation, title) in relations_of(kind) {
+    let own = relations_of(kind).iter().map(|(relation, title)| (*relation, title));
+    for (relation, title) in own.chain(pages.kinds().declared_inverses()) {
         if view.entity.relations(relation).next().is_some() {
             sections.extend(part(pages, view, relation, title, shell, &mut live).await?);
         }
@@ -114,13 +115,13 @@ pub(super) async fn sections(pages: &Pages, view: &View, shell: &Shell) -> Resul
 async fn part(
     pages: &Pages,
     view: &View,
-    relation: &'static str,
+    relation: &str,
     title: &Text,
     shell: &Shell,
     live: &mut Vec<&'static str>,
 ) -> Result<Option<String>, Error> {
-    let asked = Asked::related_to(relation, &view.entity_ref.to_string());
-    let mut query = asked.query(&[], &[]);
+    let asked = Asked::related_to(pages.kinds(), relation, &view.entity_ref.to_string());
+    let mut query = asked.query(pages.kinds(), &[], &[]);
     query.limit = Some(SHOWN);
     let counts = match relation {
         "ownerOf" => counts(pages, &asked, &query.filter).await?,
@@ -133,7 +134,7 @@ async fn part(
     if found.is_empty() {
         return Ok(None);
     }
-    let mut columns: Vec<Column> = Column::all(&pages.columns)
+    let mut columns: Vec<Column> = Column::all(&pages.columns, None)
         .into_iter()
         .filter(|column| {
             matches!(
@@ -155,7 +156,7 @@ async fn part(
         .map(|row| {
             let entity_ref = row.entity.entity_ref();
             Row {
-                icon: icon(&entity_ref.kind),
+                icon: icon(pages.kinds(), &entity_ref.kind),
                 path: entity_ref.path(),
                 cells: columns
                     .iter()
@@ -192,7 +193,7 @@ async fn counts(pages: &Pages, asked: &Asked, filter: &Filter) -> Result<Vec<Cou
     let counts = counts.into_iter().map(|(kind, count)| {
         let kind = kind.to_lowercase();
         Count {
-            label: words::count(count, &kind),
+            label: words::count(pages.kinds(), count, &kind),
             href: asked.with(|other| other.kind = Some(kind)),
         }
     });

@@ -10,7 +10,7 @@ use super::{Pages, icon};
 use crate::auth::Caller;
 use crate::catalog::read::Problem;
 use crate::catalog::register::{Examined, Guess, Preview, Proposal, Proposed, Refused};
-use crate::catalog::{CatalogError, EntityRef};
+use crate::catalog::{CatalogError, EntityRef, Kinds};
 use crate::language::{Text, filters, text};
 use crate::web::{Error, Form, Query, Shell, SignedIn, page};
 
@@ -21,6 +21,7 @@ const MOST: usize = 100;
 #[template(path = "catalog/register.html")]
 struct RegisterPage {
     shell: Shell,
+    kinds: Kinds,
     readonly: bool,
     target: String,
     refused: Option<Text>,
@@ -39,7 +40,7 @@ enum Shown {
 
 impl RegisterPage {
     fn icon(&self, kind: &str) -> &'static str {
-        icon(kind)
+        icon(&self.kinds, kind)
     }
 }
 
@@ -181,6 +182,7 @@ async fn form(
         shell.locale,
         &RegisterPage {
             shell,
+            kinds: pages.kinds().clone(),
             readonly: pages.catalog.config().readonly,
             pending: pages.catalog.proposals().await?,
             file: pages.catalog.config().entity_filename.clone(),

@@ -8,11 +8,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::asked::Asked;
-use super::entity::{Head, relation_word};
+use super::entity::Head;
 use super::list::{live_urls, short_ref};
 use super::{Pages, icon, words};
-use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, PAIRS, Wanted, lay_out};
-use crate::catalog::{Entity, EntityRef, queries};
+use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, Wanted, lay_out};
+use crate::catalog::{Entity, EntityRef, Kinds, queries};
 use crate::language::{Locale, Text, counted, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
@@ -24,7 +24,7 @@ const MOST_WORDS: usize = 40;
 /// So many lines say what is left out, those of most entities.
 const MOST_MORE: usize = 12;
 
-/// Kinds that can be chosen, in the order of the form.
+/// Kinds that can be chosen, in the order of the form; those that are declared follow.
 const KINDS: [&str; 9] = [
     "component",
     "api",
@@ -49,10 +49,10 @@ pub struct Question {
 }
 
 impl Question {
-    fn wanted(self) -> Wanted {
-        let known = |asked: Vec<String>, names: &[&str]| -> Vec<String> {
-            let kept = names.iter().filter(|name| asked.iter().any(|asked| asked == *name));
-            kept.map(|name| (*name).to_owned()).collect()
+    fn wanted(self, kinds: &Kinds) -> Wanted {
+        let known = |asked: Vec<String>, mut names: Vec<String>| -> Vec<String> {
+            names.retain(|name| asked.contains(name));
+            names
         };
         Wanted {
             direction: match self.direction.as_deref() {
@@ -61,10 +61,19 @@ impl Question {
                 _ => Direction::Both,
             },
             depth: self.depth.unwrap_or(1).clamp(1, DEEPEST),
-            kinds: known(self.kind, &KINDS),
-            relations: known(self.relation, &PAIRS.map(|(forward, _)| forward)),
+            kinds: known(self.kind, choices(kinds)),
+            relations: known(
+                self.relation,
+                kinds.pairs().map(|(forward, _)| forward.to_owned()).collect(),
+            ),
         }
     }
+}
+
+/// Kinds that can be chosen.
+fn choices(kinds: &Kinds) -> Vec<String> {
+    let declared = kinds.declared().iter().map(|kind| kind.name.to_lowercase());
+    KINDS.map(str::to_owned).into_iter().chain(declared).collect()
 }
 
 /// Something to choose in the form.
@@ -148,8 +157,8 @@ impl Picture {
                         .map(EntityRef::path),
                     short: shortened(&title, LETTERS),
                     title,
-                    icon: icon(kind),
-                    kind: words::one(kind),
+                    icon: icon(pages.kinds(), kind),
+                    kind: words::one(pages.kinds(), kind),
                     me: index == 0,
                     cell: known.entities.get(&node.entity_ref).and_then(|entity| {
                         let mut columns = pages.columns.iter().filter(|column| column.in_graph());
@@ -165,13 +174,13 @@ impl Picture {
             .map(|(edge, (path, at))| Line {
                 path,
                 at,
-                word: relation_word(&edge.kind),
+                word: pages.kinds().relation_word(&edge.kind),
                 from: edge.from,
                 to: edge.to,
             })
             .collect();
         let around = Around {
-            more: more(&graph, &known),
+            more: more(pages.kinds(), &graph, &known),
             too_dense: graph.too_dense,
         };
         let picture = Self {
@@ -215,7 +224,8 @@ pub async fn show(
     let since = pages.catalog.news().position();
     let middle = EntityRef::new(&kind, &namespace, &name);
     let head = Head::of(&pages.entities, &caller, &middle, "relations").await?;
-    let wanted = question.wanted();
+    let kinds = pages.kinds();
+    let wanted = question.wanted(kinds);
     let (picture, around) = Picture::of(&pages, &middle, &wanted, shell.locale).await?;
     page(
         shell.locale,
@@ -231,23 +241,25 @@ pub async fn show(
                     chosen: depth == wanted.depth,
                 })
                 .collect(),
-            kinds: KINDS
+            kinds: choices(kinds)
+                .into_iter()
                 .map(|kind| Choosable {
-                    value: kind.to_owned(),
-                    label: words::many(kind),
-                    chosen: wanted.kinds.iter().any(|chosen| chosen == kind),
+                    label: words::many(kinds, &kind),
+                    chosen: wanted.kinds.contains(&kind),
+                    value: kind,
                 })
-                .into(),
-            relations: PAIRS
+                .collect(),
+            relations: kinds
+                .pairs()
                 .map(|(forward, back)| Choosable {
                     value: forward.to_owned(),
                     label: Text::Joined {
-                        parts: vec![relation_word(forward), relation_word(back)],
+                        parts: vec![kinds.relation_word(forward), kinds.relation_word(back)],
                         separator: " / ",
                     },
                     chosen: wanted.relations.iter().any(|chosen| chosen == forward),
                 })
-                .into(),
+                .collect(),
             live: match picture.boxes.iter().any(|shown| shown.cell.is_some()) {
                 true => live_urls(&pages),
                 false => Vec::new(),
@@ -328,7 +340,7 @@ impl Known {
 }
 
 /// What is not shown, with the lists that show it.
-fn more(graph: &Graph, known: &Known) -> Vec<More> {
+fn more(kinds: &Kinds, graph: &Graph, known: &Known) -> Vec<More> {
     let mut sorted = graph.left_out.clone();
     sorted.sort_by_key(|left_out| std::cmp::Reverse(left_out.count));
     sorted
@@ -339,10 +351,10 @@ fn more(graph: &Graph, known: &Known) -> Vec<More> {
                 text: text!(
                     "{entity}, {relation}: {count} more",
                     entity = known.title(entity_ref),
-                    relation = relation_word(&left_out.kind),
+                    relation = kinds.relation_word(&left_out.kind),
                     count = left_out.count
                 ),
-                href: Asked::related_to(&left_out.kind, entity_ref).href(),
+                href: Asked::related_to(kinds, &left_out.kind, entity_ref).href(),
             }
         })
         .collect()
@@ -359,27 +371,13 @@ fn shortened(name: &str, letters: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
-    use super::super::entity::RELATIONS;
     use super::*;
-    use crate::catalog::graph;
 
     #[test]
     fn long_names_are_cut_between_letters() {
         assert_eq!(shortened("short", 5), "short");
         assert_eq!(shortened("üüüüüü", 5), "üüüü…");
         assert_eq!(shortened("abc defg", 5), "abc…");
-    }
-
-    #[test]
-    fn every_relation_has_its_words() {
-        let named: HashSet<&str> = RELATIONS.iter().map(|(kind, _)| *kind).collect();
-        for (forward, back) in PAIRS {
-            assert!(named.contains(forward) && named.contains(back));
-            assert_eq!(graph::inverse(forward), Some(back));
-            assert_eq!(graph::inverse(back), Some(forward));
-        }
     }
 
     #[test]
@@ -390,7 +388,7 @@ mod tests {
             kind: vec!["api".to_owned(), "<script>".to_owned()],
             relation: vec!["dependencyOf".to_owned(), "dependsOn".to_owned()],
         };
-        let wanted = question.wanted();
+        let wanted = question.wanted(&Kinds::default());
         assert_eq!((wanted.direction, wanted.depth), (Direction::Both, DEEPEST));
         assert_eq!(
             (wanted.kinds, wanted.relations),

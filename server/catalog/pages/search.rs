@@ -10,7 +10,7 @@ use super::list::short_ref;
 use super::{Pages, icon, words};
 use crate::auth::Caller;
 use crate::catalog::search::Group;
-use crate::catalog::{Entity, SearchFound, SearchSection};
+use crate::catalog::{Entity, Kinds, SearchFound, SearchSection};
 use crate::language::{Text, filters};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
@@ -116,7 +116,7 @@ pub async fn show(
             sections: found
                 .groups
                 .into_iter()
-                .map(|group| section(group, &text, found.similar))
+                .map(|group| section(pages.kinds(), group, &text, found.similar))
                 .collect(),
             others,
             similar: found.similar,
@@ -125,7 +125,7 @@ pub async fn show(
     )
 }
 
-fn section(group: Group, text: &str, similar: bool) -> Section {
+fn section(kinds: &Kinds, group: Group, text: &str, similar: bool) -> Section {
     let shown = i64::try_from(group.entities.len()).unwrap_or(i64::MAX);
     let list = Asked {
         kind: Some(group.kind.clone()),
@@ -134,8 +134,8 @@ fn section(group: Group, text: &str, similar: bool) -> Section {
     };
     let more = group.total - shown;
     Section {
-        icon: icon(&group.kind),
-        heading: words::count(group.total, &group.kind),
+        icon: icon(kinds, &group.kind),
+        heading: words::count(kinds, group.total, &group.kind),
         // The list forgives nothing.
         more: (more > 0 && !similar).then(|| (more, list.href())),
         hits: group.entities.into_iter().map(hit).collect(),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use uuid::Uuid;
 
 use super::Pages;
-use super::entity::{Head, relation_word};
+use super::entity::Head;
 use super::list::short_ref;
 use crate::catalog::{CatalogError, EntityRef, LocationState, ORPHAN, queries};
 use crate::language::{Text, filters};
@@ -44,7 +44,7 @@ impl Consequences {
                     (
                         short_ref(&one.source),
                         path(&one.source),
-                        relation_word(&one.kind),
+                        pages.kinds().relation_word(&one.kind),
                         short_ref(&one.target),
                     )
                 })

@@ -1,5 +1,7 @@
 //! What the kinds of entities are called.
 
+use crate::catalog::Kinds;
+use crate::catalog::kinds::plural;
 use crate::language::{Text, text};
 
 /// A kind as a heading, one and several, and the same within a sentence.
@@ -10,8 +12,8 @@ struct Names {
     many_within: Text,
 }
 
-/// Names of a kind in lower case; `None` for kinds that are not built in.
-fn names(kind: &str) -> Option<Names> {
+/// Names of a kind in lower case; `None` for kinds that are not known.
+fn names(kinds: &Kinds, kind: &str) -> Option<Names> {
     macro_rules! names {
         ($one:literal, $many:literal, $one_within:literal, $many_within:literal) => {
             Names {
@@ -33,42 +35,47 @@ fn names(kind: &str) -> Option<Names> {
         "system" => names!("System", "Systems", "system", "systems"),
         "template" => names!("Template", "Templates", "template", "templates"),
         "user" => names!("User", "Users", "user", "users"),
-        _ => return None,
+        _ => {
+            let declared = kinds.find(kind)?;
+            Names {
+                one: declared.title.clone(),
+                many: declared.plural.clone(),
+                one_within: declared.title.clone(),
+                many_within: declared.plural.clone(),
+            }
+        }
     })
 }
 
-/// `Component`; a kind that is not built in as it is written.
-pub fn one(kind: &str) -> Text {
-    names(&kind.to_lowercase()).map_or_else(|| kind.into(), |names| names.one)
+impl Kinds {
+    /// `Component`: what pages call an entity of the kind; one that is not known as it is written.
+    pub fn word(&self, kind: &str) -> Text {
+        one(self, kind)
+    }
 }
 
-/// `Components`; for a kind that is not built in what English would say.
-pub fn many(kind: &str) -> Text {
-    names(kind).map_or_else(|| plural(kind).into(), |names| names.many)
+/// `Component`; a kind that is not known as it is written.
+pub fn one(kinds: &Kinds, kind: &str) -> Text {
+    names(kinds, &kind.to_lowercase()).map_or_else(|| kind.into(), |names| names.one)
+}
+
+/// `Components`; for a kind that is not known what English would say.
+pub fn many(kinds: &Kinds, kind: &str) -> Text {
+    names(kinds, kind).map_or_else(|| plural(kind).into(), |names| names.many)
 }
 
 /// `components`, `APIs`.
-pub fn many_within(kind: &str) -> Text {
-    names(kind).map_or_else(|| plural(kind).to_lowercase().into(), |names| names.many_within)
+pub fn many_within(kinds: &Kinds, kind: &str) -> Text {
+    names(kinds, kind).map_or_else(|| plural(kind).to_lowercase().into(), |names| names.many_within)
 }
 
 /// `1 component`, `3 APIs`.
-pub fn count(total: i64, kind: &str) -> Text {
+pub fn count(kinds: &Kinds, total: i64, kind: &str) -> Text {
     let word = match total {
-        1 => names(kind).map_or_else(|| kind.into(), |names| names.one_within),
-        _ => many_within(kind),
+        1 => names(kinds, kind).map_or_else(|| kind.into(), |names| names.one_within),
+        _ => many_within(kinds, kind),
     };
     text!("{count} {things}", count = total, things = word)
-}
-
-fn plural(kind: &str) -> String {
-    let mut letters = kind.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    let rest: String = letters.collect();
-    match rest.strip_suffix('y') {
-        Some(stem) => format!("{first}{stem}ies"),
-        None => format!("{first}{rest}s"),
-    }
 }
 
 #[cfg(test)]
@@ -82,11 +89,13 @@ mod tests {
             ("api", "APIs"),
             ("all", "Entities"),
             ("category", "Categories"),
+            ("gateway", "Gateways"),
+            ("process", "Processes"),
         ] {
-            assert_eq!(many(kind).to_string(), expected);
+            assert_eq!(many(&Kinds::default(), kind).to_string(), expected);
         }
-        assert_eq!(one("Component").to_string(), "Component");
-        assert_eq!(one("OwnKind").to_string(), "OwnKind");
+        assert_eq!(one(&Kinds::default(), "Component").to_string(), "Component");
+        assert_eq!(one(&Kinds::default(), "OwnKind").to_string(), "OwnKind");
     }
 
     #[test]
@@ -100,7 +109,7 @@ mod tests {
             (1234, "all", "1,234 entities"),
             (1, "category", "1 category"),
         ] {
-            assert_eq!(count(total, kind).to_string(), expected);
+            assert_eq!(count(&Kinds::default(), total, kind).to_string(), expected);
         }
     }
 }

@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::super::envelope::{self, FieldFault};
-use super::super::rules::Rules;
-use super::super::{EntityRef, kinds, yaml};
+use super::super::{EntityRef, yaml};
 use super::problem::{Place, Problem};
-use super::ref_of;
+use super::{Policy, ref_of};
 
 /// Checks the documents of `text` as if it stood at the address `target`. What they bring in from other files is taken for
 /// given. Answers the refs of those that are right, and what is wrong with the others.
-pub fn check_text(rules: &Rules, target: &str, text: &str) -> (Vec<String>, Vec<Problem>) {
+pub fn check_text(Policy { kinds, rules }: Policy<'_>, target: &str, text: &str) -> (Vec<String>, Vec<Problem>) {
     let (mut refs, mut problems, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for document in yaml::documents(text) {
         let mut value = match document.value {
@@ -40,7 +39,7 @@ pub fn check_text(rules: &Rules, target: &str, text: &str) -> (Vec<String>, Vec<
         yaml::plain_numbers(&mut value);
         let mut faults = envelope::check(&mut value);
         if faults.is_empty() {
-            faults = kinds::check(&mut value).err().unwrap_or_default();
+            faults = kinds.check(&mut value).err().unwrap_or_default();
         }
         if faults.is_empty() && !rules.allows(&value, "url", target) {
             let message = "this kind is not allowed for locations that are registered; catalog.rules of the configuration says which are";

@@ -27,8 +27,15 @@ pub use web::Web;
 
 use super::EntityRef;
 use super::envelope::{self, FieldFault};
-use super::kinds::{self, Relation};
+use super::kinds::{Kinds, Relation};
 use super::rules::Rules;
+
+/// What documents are checked against.
+#[derive(Clone, Copy)]
+pub struct Policy<'a> {
+    pub kinds: &'a Kinds,
+    pub rules: &'a Rules,
+}
 
 /// Problems kept for one location at most: enough to work through, few enough to show.
 const MAX_PROBLEMS: usize = 200;
@@ -70,13 +77,13 @@ pub struct Outcome {
 pub async fn read(
     sources: &dyn Sources,
     snapshots: &Snapshots,
-    rules: &Rules,
+    policy: Policy<'_>,
     (kind, target): (&str, &str),
     previous: &[Previous],
 ) -> Outcome {
     let file = (kind == "file").then(|| std::path::PathBuf::from(target));
     let reading = Reading::new(sources, snapshots, file);
-    let mut outcome = reader::Reader::new(rules, (kind, target), previous, reading)
+    let mut outcome = reader::Reader::new(policy, (kind, target), previous, reading)
         .run()
         .await;
     let told = outcome.problems.len();
@@ -114,7 +121,7 @@ fn ref_of(value: &Value) -> Option<EntityRef> {
 }
 
 /// Checks one entity as if it stood in the file `url:<target>`: what `/validate-entity` answers.
-pub fn validate(mut value: Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
+pub fn validate(kinds: &Kinds, mut value: Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
     // Files may leave the mapping empty, as the catalog fills it; a program has no reason to.
     if value.pointer("/metadata/annotations") == Some(&Value::Null) {
         let path = ["metadata", "annotations"];
@@ -124,5 +131,5 @@ pub fn validate(mut value: Value) -> Result<Vec<Relation>, Vec<FieldFault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    kinds::check(&mut value)
+    kinds.check(&mut value)
 }

@@ -1,6 +1,8 @@
 //! What was read, as it waits to be stored: a location may hold many entities, and a tree of values takes many times the
 //! room of its text.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::super::EntityRef;
@@ -28,7 +30,7 @@ impl Body {
 /// The other end of a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The relation goes from the entity to the other.
     pub outgoing: bool,
     /// Canonical ref.
@@ -42,7 +44,7 @@ impl End {
             let outgoing = relation.source == *own;
             let other = if outgoing { &relation.target } else { &relation.source };
             Self {
-                kind: relation.kind,
+                kind: relation.kind.clone(),
                 outgoing,
                 other: other.to_string().into(),
             }

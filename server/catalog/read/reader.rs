@@ -5,12 +5,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::Value;
 
 use super::super::envelope::{self, FieldFault};
-use super::super::rules::Rules;
-use super::super::{EntityRef, kinds, yaml};
+use super::super::{EntityRef, yaml};
 use super::packed::{Body, End};
 use super::problem::{Place, Problem};
 use super::source::{Failure, Reading};
-use super::{Outcome, Previous, ReadEntity, annotate, location_ref, ref_of, substitute};
+use super::{Outcome, Policy, Previous, ReadEntity, annotate, location_ref, ref_of, substitute};
 
 /// Files read for one location at most.
 const MAX_FILES: usize = 5_000;
@@ -32,7 +31,7 @@ struct Job {
 
 /// One read of a location: files that are still to be read, and what was found so far.
 pub struct Reader<'a> {
-    rules: &'a Rules,
+    policy: Policy<'a>,
     root: (&'a str, &'a str),
     previous: &'a [Previous],
     reading: Reading<'a>,
@@ -45,9 +44,9 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// `root` is the location's type and target.
-    pub fn new(rules: &'a Rules, root: (&'a str, &'a str), previous: &'a [Previous], reading: Reading<'a>) -> Self {
+    pub fn new(policy: Policy<'a>, root: (&'a str, &'a str), previous: &'a [Previous], reading: Reading<'a>) -> Self {
         Self {
-            rules,
+            policy,
             root,
             previous,
             reading,
@@ -229,11 +228,11 @@ impl<'a> Reader<'a> {
         if let Err(faults) = annotate::entity(&self.reading, &mut value, place.kind, place.target, self.root) {
             return Err(told(faults));
         }
-        let relations = kinds::check(&mut value).map_err(told)?;
+        let relations = self.policy.kinds.check(&mut value).map_err(told)?;
         let Some(entity_ref) = ref_of(&value) else {
             return Err(told(vec![FieldFault::at(&[], "the document names no entity")]));
         };
-        if !self.rules.allows(&value, self.root.0, self.root.1) {
+        if !self.policy.rules.allows(&value, self.root.0, self.root.1) {
             return Err(told(vec![FieldFault::at(
                 &["kind"],
                 format!(
@@ -255,7 +254,7 @@ impl<'a> Reader<'a> {
                 format!("the location holds more than {MAX_ENTITIES} entities; split it into several locations"),
             )]));
         }
-        if kinds::Kind::of(&value) == Some(kinds::Kind::Location) {
+        if self.policy.kinds.is_location(&value) {
             self.enqueue(&value, place.kind, place.target, place.document, place.line, depth);
         }
         self.seen.insert(entity_ref.clone(), place.target.to_owned());

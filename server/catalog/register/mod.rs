@@ -188,7 +188,7 @@ impl Catalog {
         let snapshots = Snapshots::default();
         self.head_of(&target, &snapshots).await?;
         let existing = self.location_at(&target).await?;
-        let outcome = read::read(self.sources(), &snapshots, self.rules(), ("url", &target), &[]).await;
+        let outcome = read::read(self.sources(), &snapshots, self.policy(), ("url", &target), &[]).await;
         let own = read::location_ref("url", &target);
         let refs: Vec<String> = outcome
             .entities
@@ -229,7 +229,7 @@ impl Catalog {
         target: &str,
         text: &str,
     ) -> Result<(Vec<(String, Option<String>)>, Vec<Problem>), CatalogError> {
-        let (refs, mut problems) = read::check_text(self.rules(), target, text);
+        let (refs, mut problems) = read::check_text(self.policy(), target, text);
         if refs.is_empty() && problems.is_empty() {
             problems.push(Problem::of_source(target, "no entity is described".to_owned()));
         }

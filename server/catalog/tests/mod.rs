@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod ingestion;
 mod kept;
+mod kinds;
 mod lifecycle;
 mod model;
 mod owners;
@@ -75,6 +76,53 @@ fn config() -> CatalogConfig {
             locations: None,
         }]),
         ..CatalogConfig::default()
+    }
+}
+
+/// The kinds of Backstage, and Database with its columns and relations.
+pub fn kinds() -> Kinds {
+    Kinds::new(&[database()]).unwrap()
+}
+
+pub fn database() -> KindDeclaration {
+    let column = |title: &str, field: &str| ColumnDeclaration {
+        title: title.into(),
+        field: field.to_owned(),
+    };
+    let relation = |field: &str, forward: &str, inverse: &str, kind: &str| RelationDeclaration {
+        field: field.to_owned(),
+        forward: forward.to_owned(),
+        inverse: inverse.to_owned(),
+        default_kind: Some(kind.to_owned()),
+        label: None,
+        inverse_label: None,
+    };
+    KindDeclaration {
+        name: "Database".to_owned(),
+        api_versions: vec!["example.com/v1".to_owned()],
+        title: None,
+        plural: None,
+        icon: Some("database".to_owned()),
+        schema: Some(serde_json::json!({
+            "type": "object",
+            "required": ["engine", "owner"],
+            "properties": {
+                "engine": {"enum": ["postgres", "mysql"]},
+                "size": {"type": "integer"},
+                "owner": {"type": "string"},
+                "runsOn": {"type": ["string", "array"]},
+            },
+        })),
+        relations: vec![
+            relation("owner", "ownedBy", "ownerOf", "Group"),
+            relation("runsOn", "runsOn", "runs", "Resource"),
+            relation("replicas.of", "replicates", "replicatedBy", "Database"),
+        ],
+        columns: vec![
+            column("Engine", "spec.engine"),
+            column("Size", "spec.size"),
+            column("Runs on", "spec.runsOn"),
+        ],
     }
 }
 

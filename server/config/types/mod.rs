@@ -3,18 +3,24 @@
 mod auth;
 mod backend;
 mod features;
+mod kinds;
 mod proxy;
 mod systems;
+
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use super::ConfigError;
+use super::node::Places;
 use super::values::{HumanDuration, Size, optional_text, text};
 
 pub use auth::*;
 pub use backend::*;
 pub use features::*;
+pub use kinds::*;
 pub use proxy::*;
 pub use systems::*;
 
@@ -57,6 +63,9 @@ pub struct Config {
     _events: Unused,
     #[serde(rename = "enabled")]
     _enabled: Unused,
+    /// Where each key stands.
+    #[serde(skip)]
+    pub(super) places: Arc<Places>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -99,6 +108,8 @@ pub struct Portico {
     pub workspace_retention: HumanDuration,
     /// How long an entity stays in the catalog, marked, after its source has disappeared.
     pub orphan_grace_period: HumanDuration,
+    #[serde(default)]
+    pub catalog: PorticoCatalog,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -109,6 +120,11 @@ pub struct PorticoArgoCd {
 }
 
 impl Config {
+    /// The error that a key cannot be used, with its place.
+    pub fn wrong(&self, key: &str, reason: String) -> ConfigError {
+        self.places.wrong(key, reason)
+    }
+
     /// `backend.baseUrl`, or `app.baseUrl`; without a slash at the end.
     pub fn base_url(&self) -> String {
         let url = self.backend.base_url.as_ref().unwrap_or(&self.app.base_url);
