@@ -120,7 +120,7 @@ pub async fn show(
             owners: owners
                 .into_iter()
                 .map(|missing| OwnerShown {
-                    list: Asked::related_to("ownedBy", &missing.owner.to_string()).href(),
+                    list: Asked::related_to(pages.kinds(), "ownerOf", &missing.owner.to_string()).href(),
                     missing,
                 })
                 .collect(),
