@@ -141,6 +141,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
+    // Told before anything waits for the database.
+    app::kinds(config)?;
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let ended = async move {
         tokio::select! {

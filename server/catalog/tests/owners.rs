@@ -112,7 +112,7 @@ async fn the_inbox_names_all_missing_owners(db: PgPool) {
     let page = client.get("/catalog/errors?of=all").await.text;
     for expected in [
         "Owners that do not exist",
-        "2 entities name it",
+        "href=\"/catalog?kind=all&#38;owner=group%3Adefault%2Fplatfrom-team\">2 entities name it</a>",
         "<a href=\"/catalog/default/user/lovelace\">user:default/lovelace</a>",
         "No group and nobody has nearly this name.",
     ] {
