@@ -188,7 +188,7 @@ impl Docs {
             queries::forget(&self.0.db, entity_ref).await?;
             return Ok(());
         };
-        let new_version = format!("{VERSION}:{}", opened.files.version);
+        let new_version = format!("{VERSION}:{}:{}", opened.files.version, opened.book.folder);
         if new_version == version {
             return Ok(());
         }

@@ -11,6 +11,7 @@ use url::Url;
 mod address;
 mod archive;
 mod collaboration;
+mod commits;
 mod failure;
 mod forgejo;
 mod forges;

@@ -17,7 +17,8 @@ const TREES: usize = 64;
 /// A tree that nobody asks for any more is forgotten after this time.
 const REST: Duration = Duration::from_secs(60);
 
-type Files = Arc<[TreeFile]>;
+/// The files of a tree, and the bytes of their content.
+type Files = (Arc<[TreeFile]>, u64);
 
 /// The trees of one account at one forge.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ struct Kept {
 
 impl Kept {
     fn size(&self) -> u64 {
-        self.files.get().map_or(0, |files| content(files))
+        self.files.get().map_or(0, |(_, size)| *size)
     }
 }
 
@@ -78,16 +79,19 @@ impl Trees {
             limit,
         };
         let cell = self.cell(repository, &commit);
-        let files = cell
+        let (files, size) = cell
             .get_or_try_init(async || match archive::unpack_apart(packed.await?, limit).await {
-                Ok(files) => Ok(files.into()),
+                Ok(files) => {
+                    let size = content(&files);
+                    Ok((files.into(), size))
+                }
                 Err(ArchiveError::TooLarge) => Err(too_large()),
                 Err(error) => Err(unexpected(format!("{what}: {error}"))),
             })
             .await?
             .clone();
         self.make_room();
-        if content(&files) > limit {
+        if size > limit {
             return Err(too_large());
         }
         Ok(Tree { commit, files })

@@ -9,6 +9,7 @@ use reqwest::Method;
 use url::Url;
 
 use super::address::{SEGMENT, is_commit_id};
+use super::commits;
 use super::{
     Collaboration, Commit, CommitStatus, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo,
     Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
@@ -109,19 +110,8 @@ impl Forgejo {
         url
     }
 
-    fn commit_of(&self, found: wire::Commit) -> Result<Commit, ScmError> {
-        if !is_commit_id(&found.sha) {
-            return Err(self.api.unexpected(format!("{:?} is not a commit id", found.sha)));
-        }
-        let account = found.author.map(|account| account.login);
-        Ok(Commit {
-            id: found.sha,
-            message: found.commit.message,
-            author: found.commit.author.name,
-            email: found.commit.author.email,
-            account: account.filter(|login| !login.is_empty()),
-            at: found.commit.author.date,
-        })
+    fn commit_of(&self, found: commits::Answered) -> Result<Commit, ScmError> {
+        found.read().map_err(|reason| self.api.unexpected(reason))
     }
 
     fn info(&self, found: wire::Repository, wanted_branch: &str) -> RepositoryInfo {
@@ -230,7 +220,7 @@ impl Scm for Forgejo {
                 ("verification", "false"),
                 ("files", "false"),
             ]);
-        let commits: Vec<wire::Commit> = match self.api.json(request, &what).await {
+        let commits: Vec<commits::Answered> = match self.api.json(request, &what).await {
             // "Git Repository is empty."
             Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),
             other => other?,
@@ -257,7 +247,7 @@ impl Scm for Forgejo {
             .api
             .request(Method::GET, &["repos", &repository.owner, &repository.name, "commits"])?
             .query(&query);
-        let found: Vec<wire::Commit> = match self.api.json(request, &what).await {
+        let found: Vec<commits::Answered> = match self.api.json(request, &what).await {
             // "Git Repository is empty."
             Err(ScmError::Conflict { .. }) => return Ok(Vec::new()),
             // Of a path that never was, Gitea says what it says of a repository that is not there.

@@ -39,37 +39,6 @@ pub struct CreateRepository<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Commit {
-    pub sha: String,
-    pub commit: CommitBody,
-    /// The account whose address the author has; null where there is none.
-    #[serde(default)]
-    pub author: Option<Author>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Author {
-    #[serde(default)]
-    pub login: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct CommitBody {
-    #[serde(default)]
-    pub message: String,
-    pub author: Signature,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Signature {
-    #[serde(default)]
-    pub name: String,
-    #[serde(default)]
-    pub email: String,
-    pub date: DateTime<Utc>,
-}
-
-#[derive(Debug, Deserialize)]
 pub struct Hook {
     pub id: i64,
     #[serde(default)]

@@ -10,6 +10,7 @@ use serde_json::json;
 use url::Url;
 
 use super::address::{SEGMENT, is_commit_id};
+use super::commits;
 use super::{
     Collaboration, Commit, CommitStatus, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo,
     Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
@@ -144,19 +145,8 @@ impl Github {
         })
     }
 
-    fn commit_of(&self, found: wire::Commit) -> Result<Commit, ScmError> {
-        if !is_commit_id(&found.sha) {
-            return Err(self.api.unexpected(format!("{:?} is not a commit id", found.sha)));
-        }
-        let account = found.author.map(|account| account.login);
-        Ok(Commit {
-            id: found.sha,
-            message: found.commit.message,
-            author: found.commit.author.name,
-            email: found.commit.author.email,
-            account: account.filter(|login| !login.is_empty()),
-            at: found.commit.author.date,
-        })
+    fn commit_of(&self, found: commits::Answered) -> Result<Commit, ScmError> {
+        found.read().map_err(|reason| self.api.unexpected(reason))
     }
 
     /// What kind of account an owner is.
@@ -283,7 +273,7 @@ impl Scm for Github {
         // slashes of branch names are harmless.
         let query = [("sha", reference), ("per_page", "1")];
         let ask = Self::of(Method::GET, repository, &["commits"]).query(&query);
-        let commits: Vec<wire::Commit> = match self.api.json(ask, &what).await {
+        let commits: Vec<commits::Answered> = match self.api.json(ask, &what).await {
             // "Git Repository is empty."
             Err(ScmError::Conflict { .. }) => return Err(self.api.not_found(&what)),
             other => other?,
@@ -302,7 +292,7 @@ impl Scm for Github {
             query.push(("path", &source.path));
         }
         let ask = Self::of(Method::GET, repository, &["commits"]).query(&query);
-        let found: Vec<wire::Commit> = match self.api.json(ask, &what).await {
+        let found: Vec<commits::Answered> = match self.api.json(ask, &what).await {
             // "Git Repository is empty."
             Err(ScmError::Conflict { .. }) => return Ok(Vec::new()),
             other => other?,

@@ -34,37 +34,6 @@ pub struct Permissions {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Commit {
-    pub sha: String,
-    pub commit: CommitBody,
-    /// The account whose address the author has; null, or empty, where there is none.
-    #[serde(default)]
-    pub author: Option<Author>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Author {
-    #[serde(default)]
-    pub login: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct CommitBody {
-    #[serde(default)]
-    pub message: String,
-    pub author: Signature,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Signature {
-    #[serde(default)]
-    pub name: String,
-    #[serde(default)]
-    pub email: String,
-    pub date: DateTime<Utc>,
-}
-
-#[derive(Debug, Deserialize)]
 pub struct Hook {
     pub id: u64,
     #[serde(default)]
