@@ -234,10 +234,9 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
     let db = catalog.db();
     let entity = catalog.get(entity_ref).await?;
     let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
-    let problems = match &origin {
-        Some(origin) => problems(catalog, origin, entity_ref).await?,
-        None => Vec::new(),
-    };
+    let problems = origin
+        .as_ref()
+        .map_or_else(Vec::new, |origin| problems(origin, entity_ref));
     let kinds = catalog.kinds();
     let refs: Vec<String> = kinds
         .relations()
@@ -343,20 +342,12 @@ fn fields(kinds: &Kinds, entity: &Entity) -> Vec<(Text, Cell)> {
 }
 
 /// Problems of the file that the entity is described in, as far as they may be about it.
-async fn problems(
-    catalog: &Catalog,
-    origin: &queries::entities::Origin,
-    entity_ref: &EntityRef,
-) -> Result<Vec<Problem>, Error> {
+fn problems(origin: &queries::entities::Origin, entity_ref: &EntityRef) -> Vec<Problem> {
     let own = entity_ref.to_string();
     let (_, file) = origin.source.split_once(':').unwrap_or(("", &origin.source));
-    let location = catalog.location(origin.location_id).await?;
-    Ok(location
-        .problems
-        .into_iter()
-        .filter(|problem| match &problem.entity {
-            Some(entity) => *entity == own,
-            None => problem.source == file,
-        })
-        .collect())
+    let about = |problem: &&Problem| match &problem.entity {
+        Some(entity) => *entity == own,
+        None => problem.source == file,
+    };
+    origin.problems.iter().filter(about).cloned().collect()
 }

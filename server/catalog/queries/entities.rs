@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::super::document::bare;
-use super::super::read::Previous;
+use super::super::read::{Previous, Problem};
 use super::super::{Entity, EntityRef};
 
 /// What a stored entity is compared with.
@@ -120,22 +120,29 @@ pub async fn titles(db: &PgPool, refs: &[String]) -> Result<HashMap<String, Stri
     Ok(rows.into_iter().map(|row| (row.entity_ref, row.title)).collect())
 }
 
-/// Where an entity was read from, and when its location was looked at last.
+/// Where an entity was read from, when its location was looked at last, and what was wrong there.
 pub struct Origin {
     pub location_id: Uuid,
     pub source: String,
     pub checked_at: Option<DateTime<Utc>>,
+    pub problems: Vec<Problem>,
 }
 
 pub async fn find_origin(db: &PgPool, entity_ref: &str) -> Result<Option<Origin>, sqlx::Error> {
-    sqlx::query_as!(
-        Origin,
-        "select e.location_id, e.source, l.checked_at from catalog_entity e
+    let row = sqlx::query!(
+        "select e.location_id, e.source, l.checked_at, l.problems from catalog_entity e
         join catalog_location l on l.id = e.location_id where e.entity_ref = $1",
         entity_ref,
     )
     .fetch_optional(db)
-    .await
+    .await?;
+    Ok(row.map(|row| Origin {
+        location_id: row.location_id,
+        source: row.source,
+        checked_at: row.checked_at,
+        // As in locations.
+        problems: serde_json::from_value(row.problems).unwrap_or_default(),
+    }))
 }
 
 /// Stored entities of a location, as the next read of it needs them.

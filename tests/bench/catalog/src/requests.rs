@@ -204,7 +204,7 @@ async fn check(kind: &Kind, connection: &mut Connection) -> Result<()> {
         let answer = connection.get(path).await?;
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let full = |list: &Value| list.as_array().is_some_and(|list| !list.is_empty());
-        let is_page = String::from_utf8_lossy(&answer.body).contains("href=\"/catalog");
+        let is_page = answer.body.trim_ascii_start().starts_with(b"<");
         filled |= is_page
             || full(&body["items"])
             || body["metadata"]["name"].is_string()
