@@ -91,12 +91,12 @@ pub fn all(manifest: &Manifest) -> Vec<Kind> {
         one("list of everything", "/catalog?kind=all"),
         kind(
             "list with a word",
-            of(words, &|word| format!("/catalog?kind=all&q={word}")),
+            of(words, &|word| format!("/catalog?kind=all&text={word}")),
         ),
         kind(
             "list with a word misspelled",
             of(words, &|word| {
-                format!("/catalog?kind=all&q=x{}", word.get(1..).unwrap_or(word))
+                format!("/catalog?kind=all&text=x{}", word.get(1..).unwrap_or(word))
             }),
         ),
         kind(
