@@ -1,7 +1,5 @@
 //! The command line.
 
-mod memory;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,6 +9,10 @@ use portico::clock::Clock;
 use portico::config::{self, Config};
 use portico::{app, catalog, db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Pages are made of many short texts: glibc's allocator takes half of the processor time of a list, this one a tenth.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A self-hosted developer portal that reads the files and speaks the APIs of Backstage.
 #[derive(Parser)]
@@ -69,7 +71,6 @@ struct Files {
 }
 
 fn main() -> ExitCode {
-    memory::use_one_arena();
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -161,7 +162,6 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         built = started => built?,
         () = &mut ended => return Ok(()),
     };
-    tokio::spawn(memory::keep_giving_back());
     app::serve(built, config, ended).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ impl Catalog {
     /// The entity and all Location entities above it, each with the refs of its parents; empty where there
     /// is no such entity.
     pub async fn ancestry(&self, root: &EntityRef) -> Result<Vec<(Entity, Vec<String>)>, CatalogError> {
-        let Some(origin) = queries::entities::find_origin(self.db(), &root.to_string()).await? else {
+        let Some(origin) = queries::entities::find_origin(self.reads().readers(), &root.to_string()).await? else {
             return Ok(Vec::new());
         };
         let state = self.location(origin.location_id).await?;
@@ -67,7 +67,7 @@ impl Catalog {
     /// describes comes back. Only who may delete the location may do it.
     pub async fn delete_entity(&self, caller: &Caller, entity_ref: &EntityRef) -> Result<(), CatalogError> {
         let reference = entity_ref.to_string();
-        let origin = queries::entities::find_origin(self.db(), &reference)
+        let origin = queries::entities::find_origin(self.reads().readers(), &reference)
             .await?
             .ok_or_else(|| CatalogError::NotFound(format!("There is no entity {reference}.").into()))?;
         let location = self.location(origin.location_id).await?;

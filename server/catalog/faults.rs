@@ -43,15 +43,15 @@ impl Catalog {
     /// Everything that is wrong now, by owner, nobody's last.
     pub async fn faults(&self) -> Result<Arc<[Fault]>, CatalogError> {
         let now = self.clock().now();
-        let locations = queries::faults::list_failing(self.db()).await?;
+        let locations = queries::faults::list_failing(self.reads().readers()).await?;
         let ids: Vec<Uuid> = locations.iter().map(|location| location.id).collect();
-        let owners: HashMap<Uuid, String> = queries::faults::list_owners(self.db(), &ids)
-            .await?
-            .into_iter()
-            .collect();
+        let owners = self.owners_of_locations(ids).await?;
         let problems = || locations.iter().flat_map(|location| &location.problems);
         let refs: Vec<String> = problems().filter_map(|problem| problem.entity.clone()).collect();
-        let entities = queries::faults::list_entities(self.db(), &refs).await?;
+        let entities = match refs.is_empty() {
+            true => Vec::new(),
+            false => queries::faults::list_entities(self.reads().readers(), &refs).await?,
+        };
         let entities: HashMap<&str, &queries::faults::Described> = entities
             .iter()
             .map(|entity| (entity.entity_ref.as_str(), entity))
@@ -92,6 +92,17 @@ impl Catalog {
         let faults: Arc<[Fault]> = faults.into();
         *self.recent_faults() = Some((now, faults.clone()));
         Ok(faults)
+    }
+
+    /// Who owns most of what each location describes, of those that have problems.
+    async fn owners_of_locations(&self, failing: Vec<Uuid>) -> Result<Arc<HashMap<Uuid, String>>, CatalogError> {
+        let question = format!("owners of {failing:?}");
+        let work = async {
+            let owners = queries::faults::list_owners(self.db(), &failing).await?;
+            Ok(owners.into_iter().collect())
+        };
+        let bytes = |owners: &HashMap<Uuid, String>| owners.len() * 150;
+        self.reads().known(&question, bytes, work).await
     }
 
     /// How many of them belong to one of these owners; may be a moment old. `None` while the database is away.

@@ -3,6 +3,7 @@
 //! A location is read without the database (`read`), then stored in one transaction (`operations`). The worker
 //! (`refresh`) reconciles; pushes come in through [`Catalog::refresh_repository`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::PgPool;
@@ -121,6 +122,20 @@ pub enum CatalogError {
     Scm(#[from] ScmError),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The same, of a read that several waited for.
+    #[error("the database failed: {0}")]
+    SharedRead(#[from] Arc<sqlx::Error>),
+}
+
+/// Entities of a filter.
+#[derive(Debug)]
+pub struct Matching {
+    /// The first of them.
+    pub entities: Vec<Entity>,
+    /// How many there are in all.
+    pub total: i64,
+    /// Bytes that they take, about.
+    bytes: usize,
 }
 
 impl CatalogError {
@@ -128,7 +143,7 @@ impl CatalogError {
     pub fn text(&self) -> Text {
         match self {
             Self::Invalid(text) | Self::NotFound(text) | Self::Conflict(text) | Self::Forbidden(text) => text.clone(),
-            Self::Scm(_) | Self::Database(_) => self.to_string().into(),
+            Self::Scm(_) | Self::Database(_) | Self::SharedRead(_) => self.to_string().into(),
         }
     }
 }
@@ -156,6 +171,7 @@ impl From<CatalogError> for web::Error {
                 _ => Self::invalid("target", error.to_string()),
             },
             CatalogError::Database(error) => error.into(),
+            CatalogError::SharedRead(error) => error.into(),
         }
     }
 }
@@ -198,7 +214,7 @@ impl Catalog {
 
     /// The entity, if there is one.
     pub async fn find(&self, entity_ref: &EntityRef) -> Result<Option<Entity>, CatalogError> {
-        Ok(queries::entities::find(self.db(), &entity_ref.to_string()).await?)
+        Ok(queries::entities::find(self.reads().readers(), &entity_ref.to_string()).await?)
     }
 
     /// The entity.
@@ -221,7 +237,7 @@ impl Catalog {
 
     /// The entities of these canonical refs, in their order; `None` for those that are missing.
     pub async fn list_by_refs(&self, refs: &[String]) -> Result<Vec<Option<Entity>>, CatalogError> {
-        let mut found = queries::entities::list_by_refs(self.db(), refs).await?;
+        let mut found = queries::entities::list_by_refs(self.reads().readers(), refs).await?;
         let mut taken = std::collections::HashMap::new();
         Ok(refs
             .iter()
@@ -237,26 +253,37 @@ impl Catalog {
     }
 
     /// The entities that one of these refs owns, by their refs, `limit` at most, and how many there are in all.
-    pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
+    pub async fn list_owned(&self, owners: &[String], limit: i64) -> Result<Arc<Matching>, CatalogError> {
         let owned = Filter::Relation(Some("ownedby".to_owned()), Some(owners.to_vec()));
         self.list_matching(owned, limit).await
     }
 
-    /// The entities of a filter, by their refs, `limit` at most, and how many there are in all.
-    pub async fn list_matching(&self, filter: Filter, limit: i64) -> Result<(Vec<Entity>, i64), CatalogError> {
-        let mut query = queries::search::Query::of(filter);
-        let mut reader = self.reads().reader().await?;
-        let total = queries::search::total(self.reads(), &mut reader, &query).await?;
-        query.limit = Some(limit);
-        let found = queries::search::page(&mut reader, &query, Some(total)).await?;
-        reader.keep();
-        let entities = found.iter().map(|found| found.row.entity());
-        Ok((entities.collect::<Result<_, _>>()?, total))
+    /// The entities of a filter, by their refs, `limit` at most. Worked out once for a version of the catalog.
+    pub async fn list_matching(&self, filter: Filter, limit: i64) -> Result<Arc<Matching>, CatalogError> {
+        let question = format!("{limit} {filter:?}");
+        let work = async {
+            let mut query = queries::search::Query::of(filter);
+            let mut reader = self.reads().reader().await?;
+            let total = queries::search::total(self.reads(), &mut reader, &query).await?;
+            query.limit = Some(limit);
+            let found = queries::search::page(&mut reader, &query, Some(total)).await?;
+            reader.keep();
+            let entities = found.iter().map(|found| found.row.entity());
+            Ok(Matching {
+                entities: entities.collect::<Result<_, _>>()?,
+                total,
+                // Parsed, a document takes about three times the bytes of its text.
+                bytes: found.iter().map(|found| 3 * found.row.document.len()).sum(),
+            })
+        };
+        self.reads()
+            .known(&question, |matching: &Matching| matching.bytes, work)
+            .await
     }
 
     /// Where an entity was read from: what the catalog knows, not what the entity says of itself.
     pub async fn origin_of(&self, entity_ref: &EntityRef) -> Result<Option<Origin>, CatalogError> {
-        let Some(found) = queries::entities::find_origin(self.db(), &entity_ref.to_string()).await? else {
+        let Some(found) = queries::entities::find_origin(self.reads().readers(), &entity_ref.to_string()).await? else {
             return Ok(None);
         };
         let location = self.location(found.location_id).await?.location();
@@ -273,7 +300,14 @@ impl Catalog {
 
     /// Every location with the state of its last read, those with problems first.
     pub async fn locations(&self) -> Result<Vec<LocationState>, CatalogError> {
-        Ok(queries::locations::list(self.db()).await?)
+        let counts = async { Ok::<_, CatalogError>(queries::locations::count_entities(self.db()).await?) };
+        let bytes = |counts: &HashMap<uuid::Uuid, i64>| counts.len() * 50;
+        let counts = self.reads().known("locations", bytes, counts).await?;
+        let mut locations = queries::locations::list_uncounted(self.db()).await?;
+        for location in &mut locations {
+            location.entities = counts.get(&location.id).copied().unwrap_or_default();
+        }
+        Ok(locations)
     }
 
     /// One location.

@@ -159,7 +159,7 @@ impl Catalog {
 
     /// Marks the location of an entity as due; a worker reads it at once.
     pub async fn refresh_entity(&self, entity_ref: &EntityRef) -> Result<(), CatalogError> {
-        let origin = queries::entities::find_origin(self.db(), &entity_ref.to_string())
+        let origin = queries::entities::find_origin(self.reads().readers(), &entity_ref.to_string())
             .await?
             .ok_or_else(|| {
                 CatalogError::NotFound(text!("There is no entity {entity}.", entity = entity_ref.to_string()))

@@ -208,7 +208,7 @@ impl Catalog {
             locations.iter().any(same)
         };
         let (mut ids, mut freed) = (Vec::new(), Vec::new());
-        for location in queries::locations::list(self.db()).await? {
+        for location in queries::locations::list_uncounted(self.db()).await? {
             if wanted(&location) {
                 // Due later than the first read, which follows at once and sets the time anew.
                 queries::locations::set_configured(self.db(), location.id, now + LEASE).await?;

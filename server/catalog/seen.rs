@@ -29,7 +29,7 @@ impl Catalog {
 
     /// Refs of what the user has looked at, the latest first; also of entities that are away.
     pub async fn seen(&self, user_ref: &str) -> Result<Vec<String>, CatalogError> {
-        Ok(queries::seen::list(self.db(), user_ref, KEPT).await?)
+        Ok(queries::seen::list(self.reads().readers(), user_ref, KEPT).await?)
     }
 }
 

@@ -10,7 +10,7 @@ const LIMIT: i64 = 500;
 impl Catalog {
     /// Refs that the user has starred, the latest first; also those whose entities are away.
     pub async fn starred(&self, user_ref: &str) -> Result<Vec<String>, CatalogError> {
-        Ok(queries::stars::list(self.db(), user_ref).await?)
+        Ok(queries::stars::list(self.reads().readers(), user_ref).await?)
     }
 
     /// Stars an entity, or takes the star back. Again, it changes nothing.

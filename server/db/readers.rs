@@ -2,12 +2,16 @@
 //! them when they change hands. A pool's connections are tested when they are given back and rolled back besides, which
 //! costs more than finding an entity.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{ConnectOptions, Connection, Describe, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{ACQUIRE_TIME, TRUSTED};
@@ -90,6 +94,78 @@ impl Readers {
         }
     }
 }
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Readers")
+    }
+}
+
+/// A statement on a connection of its own; its rows are all read before the first is seen.
+impl<'c> Executor<'c> for &'c Readers {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let steps = async move {
+            let mut reader = self.reader().await?;
+            let steps: Vec<Step> = reader.fetch_many(query).try_collect().await?;
+            reader.keep();
+            Ok(stream::iter(steps.into_iter().map(Ok)))
+        };
+        steps.try_flatten_stream().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let row = async move {
+            let mut reader = self.reader().await?;
+            let row = reader.fetch_optional(query).await?;
+            reader.keep();
+            Ok(row)
+        };
+        row.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        let prepared = async move {
+            let mut reader = self.reader().await?;
+            let prepared = reader.prepare_with(sql, parameters).await?;
+            reader.keep();
+            Ok(prepared)
+        };
+        prepared.boxed()
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        let described = async move {
+            let mut reader = self.reader().await?;
+            let described = reader.describe(sql).await?;
+            reader.keep();
+            Ok(described)
+        };
+        described.boxed()
+    }
+}
+
+/// How a statement got on, or a row.
+type Step = Either<PgQueryResult, PgRow>;
 
 /// A connection for one reader.
 pub struct Reader {

@@ -70,13 +70,14 @@ impl EntityCard for NeedsAttention {
 impl NeedsAttention {
     /// What these own and is not well; `None` where all is.
     async fn section(&self, owners: &[String], shell: &Shell) -> Option<String> {
-        let (owned, _) = self
+        let owned = self
             .catalog
             .list_owned(owners, LOOKED_AT)
             .await
             .inspect_err(|error| tracing::warn!(%error, "what needs attention cannot be shown"))
             .ok()?;
         let mut rows: Vec<Row> = owned
+            .entities
             .iter()
             .filter_map(|entity| self.row(entity, shell.locale))
             .collect();

@@ -100,9 +100,13 @@ impl Docs {
 
     async fn want_all(&self) -> Result<(), Error> {
         let told = Filter::Exists(format!("metadata.annotations.{REF}"));
-        let (entities, _) = self.0.catalog.list_matching(told, MOST_BOOKS).await?;
-        let refs: Vec<String> = entities.iter().map(|entity| entity.entity_ref().to_string()).collect();
-        drop(entities);
+        let found = self.0.catalog.list_matching(told, MOST_BOOKS).await?;
+        let refs: Vec<String> = found
+            .entities
+            .iter()
+            .map(|entity| entity.entity_ref().to_string())
+            .collect();
+        drop(found);
         let now = self.0.clock.now();
         queries::want(&self.0.db, &refs, now).await?;
         queries::look_again_in(&self.0.db, None, now).await?;

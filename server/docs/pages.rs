@@ -28,17 +28,17 @@ pub struct Sought {
 
 #[derive(Template)]
 #[template(path = "docs/list.html")]
-struct ListPage {
+struct ListPage<'a> {
     shell: Shell,
     q: String,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     /// How many have documentation and are not listed.
     more: i64,
 }
 
-struct Row {
+struct Row<'a> {
     path: String,
-    entity: Entity,
+    entity: &'a Entity,
     kind: Text,
     owner: Option<(String, String)>,
 }
@@ -51,20 +51,21 @@ pub async fn list(
     Query(sought): Query<Sought>,
 ) -> Result<Response, Error> {
     let has = |key: &str| Filter::Exists(format!("metadata.annotations.{key}"));
-    let (found, total) = pages
+    let found = pages
         .docs
         .0
         .catalog
         .list_matching(Filter::Any(vec![has(REF), has(ENTITY)]), LISTED)
         .await?;
-    let more = total - found.len() as i64;
+    let more = found.total - found.entities.len() as i64;
     let word = sought.q.trim().to_lowercase();
-    let fits = |entity: &Entity| {
+    let fits = |entity: &&Entity| {
         let told = [entity.title(), entity.name(), entity.description().unwrap_or_default()];
         told.iter().any(|text| text.to_lowercase().contains(&word))
     };
-    let mut rows: Vec<Row> = found
-        .into_iter()
+    let mut rows: Vec<Row<'_>> = found
+        .entities
+        .iter()
         .filter(fits)
         .map(|entity| Row::of(pages.docs.0.catalog.kinds(), entity))
         .collect();
@@ -80,8 +81,8 @@ pub async fn list(
     )
 }
 
-impl Row {
-    fn of(kinds: &Kinds, entity: Entity) -> Self {
+impl<'a> Row<'a> {
+    fn of(kinds: &Kinds, entity: &'a Entity) -> Self {
         let owner = entity
             .relations("ownedBy")
             .next()

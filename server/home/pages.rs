@@ -16,14 +16,14 @@ const STARRED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "home/home.html")]
-struct HomePage {
+struct HomePage<'a> {
     shell: Shell,
     kinds: Kinds,
     name: String,
     groups: Vec<String>,
     /// What the reader has starred and the catalog has.
     starred: Vec<Entity>,
-    owned: Vec<Entity>,
+    owned: &'a [Entity],
     owned_in_all: i64,
     /// Finished HTML of other features, above the entities and beside them.
     sections: Vec<String>,
@@ -32,7 +32,7 @@ struct HomePage {
 
 /// `GET /home`
 pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: Shell) -> Result<Response, Error> {
-    let (owned, owned_in_all) = home.catalog.list_owned(&caller.ownership_refs(), SHOWN).await?;
+    let owned = home.catalog.list_owned(&caller.ownership_refs(), SHOWN).await?;
     let (mut sections, mut asides) = (Vec::new(), Vec::new());
     for section in home.sections.iter() {
         let column = if section.aside() { &mut asides } else { &mut sections };
@@ -50,8 +50,8 @@ pub async fn home(State(home): State<Home>, SignedIn(caller): SignedIn, shell: S
             name,
             groups,
             starred: starred(&home, &caller).await?,
-            owned,
-            owned_in_all,
+            owned: &owned.entities,
+            owned_in_all: owned.total,
             sections,
             asides,
         },

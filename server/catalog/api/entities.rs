@@ -134,7 +134,7 @@ async fn documents(catalog: &Catalog, refs: &[String], fields: Option<&Fields>) 
 /// Stored documents of these refs, in their order; `None` for those that are missing.
 async fn rows(catalog: &Catalog, refs: &[String]) -> Result<Vec<Option<Row>>, Error> {
     let mut reader = catalog.reads().reader().await?;
-    let found = queries::entities::list_documents(&mut reader, refs).await?;
+    let found = queries::entities::list_documents(&mut *reader, refs).await?;
     reader.keep();
     let found: HashMap<&str, &Row> = found.iter().map(|row| (row.entity_ref.as_str(), row)).collect();
     let rows = refs

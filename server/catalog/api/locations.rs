@@ -253,7 +253,7 @@ pub async fn by_entity(
     Path((kind, namespace, name)): Path<(String, String, String)>,
 ) -> Result<Json<LocationBody>, Error> {
     let reference = EntityRef::new(&kind, &namespace, &name);
-    let origin = queries::entities::find_origin(catalog.db(), &reference.to_string())
+    let origin = queries::entities::find_origin(catalog.reads().readers(), &reference.to_string())
         .await?
         .ok_or_else(|| Error::NotFound(format!("found no entity for ref {reference}").into()))?;
     let state = catalog.location(origin.location_id).await?;

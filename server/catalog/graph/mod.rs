@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{Catalog, EntityRef, Kinds, queries};
 
-pub use layout::{BOX, lay_out};
+pub use layout::{BOX, Layout, lay_out};
 
 /// The longest way from the entity to another.
 pub const DEEPEST: usize = 3;
@@ -104,7 +104,8 @@ impl Catalog {
                 .iter()
                 .map(|node| node.entity_ref.clone())
                 .collect();
-            let found = queries::graph::neighbours(self.db(), &refs, &followed, &wanted.kinds, limit).await?;
+            let found =
+                queries::graph::neighbours(self.reads().readers(), &refs, &followed, &wanted.kinds, limit).await?;
             let reached = graph.nodes.len();
             graph.add(self.kinds(), &mut places, &found);
             frontier = reached..graph.nodes.len();
@@ -116,7 +117,7 @@ impl Catalog {
         let forward: Vec<String> = pairs.iter().map(|(forward, _)| (*forward).to_owned()).collect();
         let limit = i64::try_from(MOST_EDGES).unwrap_or(i64::MAX);
         // One more tells whether there are more.
-        let mut edges = queries::graph::edges(self.db(), &refs, &forward, limit + 1).await?;
+        let mut edges = queries::graph::edges(self.reads().readers(), &refs, &forward, limit + 1).await?;
         graph.too_dense = edges.len() > MOST_EDGES;
         edges.truncate(MOST_EDGES);
         graph.edges = edges

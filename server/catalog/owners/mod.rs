@@ -10,7 +10,7 @@ use super::filter::Filter;
 use super::history::ReadAt;
 use super::queries::owners::Missing;
 use super::remembered::Remembered;
-use super::{Catalog, CatalogError, Entity, EntityRef, queries};
+use super::{Catalog, CatalogError, Entity, EntityRef, Matching, queries};
 use crate::clock::Clock;
 use crate::language::{Text, text};
 use crate::scm::{Commit, MOST_COMMITS, Repository, Scm, ScmError, Source};
@@ -78,12 +78,18 @@ impl Work {
 
 impl Catalog {
     /// Owners that are named and not there, those of most entities first, up to `limit`, and how many there are.
-    pub async fn missing_owners(&self, limit: i64) -> Result<(Vec<MissingOwner>, i64), CatalogError> {
+    pub async fn missing_owners(&self, limit: i64) -> Result<Arc<(Vec<MissingOwner>, i64)>, CatalogError> {
+        let question = format!("owners {limit}");
+        let bytes = |(missing, _): &(Vec<MissingOwner>, i64)| missing.len() * 500;
+        self.reads().known(&question, bytes, self.look_for_owners(limit)).await
+    }
+
+    async fn look_for_owners(&self, limit: i64) -> Result<(Vec<MissingOwner>, i64), CatalogError> {
         let (missing, total) = queries::owners::list_missing(self.db(), limit).await?;
         if missing.is_empty() {
             return Ok((Vec::new(), 0));
         }
-        let there = queries::owners::list_possible(self.db()).await?;
+        let there = self.possible_owners().await?;
         let compared = tokio::task::spawn_blocking(move || {
             let of = |missing: Missing| {
                 let owner = EntityRef::parse(&missing.owner, None, None).ok()?;
@@ -101,7 +107,7 @@ impl Catalog {
 
     /// Who could be meant by an owner of the entity that is not there.
     pub async fn suggest_owners(&self, entity: &Entity, owner: &EntityRef) -> Result<Suggestions, CatalogError> {
-        let there = queries::owners::list_possible(self.db()).await?;
+        let there = self.possible_owners().await?;
         let names = similar(owner, &there);
         let read = self.read_at(&entity.entity_ref()).await?;
         let (named, commits) = match &read {
@@ -129,9 +135,17 @@ impl Catalog {
         })
     }
 
+    /// All groups and people.
+    async fn possible_owners(&self) -> Result<Arc<Vec<EntityRef>>, CatalogError> {
+        let work = async { Ok::<_, CatalogError>(queries::owners::list_possible(self.db()).await?) };
+        let bytes = |there: &Vec<EntityRef>| there.len() * 150;
+        self.reads().known("possible owners", bytes, work).await
+    }
+
     /// The entity's file at the commit at which it was read; `None` for what lies in no repository.
     async fn read_at(&self, entity_ref: &EntityRef) -> Result<Option<ReadAt>, CatalogError> {
-        let Some(origin) = queries::entities::find_origin(self.db(), &entity_ref.to_string()).await? else {
+        let Some(origin) = queries::entities::find_origin(self.reads().readers(), &entity_ref.to_string()).await?
+        else {
             return Ok(None);
         };
         let repositories = queries::locations::list_repositories(self.db(), origin.location_id).await?;
@@ -203,7 +217,7 @@ fn similar(owner: &EntityRef, there: &[EntityRef]) -> Vec<EntityRef> {
 }
 
 /// People of the catalog by what forges call them.
-struct People(Vec<Entity>);
+struct People(Option<Arc<Matching>>);
 
 impl People {
     async fn find(catalog: &Catalog, named: &[Named], commits: &[Commit]) -> Result<Self, CatalogError> {
@@ -226,7 +240,7 @@ impl People {
             list.dedup();
         }
         if mails.is_empty() && accounts.is_empty() {
-            return Ok(Self(Vec::new()));
+            return Ok(Self(None));
         }
         let limit = i64::try_from(mails.len() + 2 * accounts.len()).unwrap_or(i64::MAX);
         let filter = Filter::All(vec![
@@ -237,15 +251,18 @@ impl People {
                 Filter::In("metadata.annotations.github.com/user-login".to_owned(), accounts),
             ]),
         ]);
-        Ok(Self(catalog.list_matching(filter, limit).await?.0))
+        Ok(Self(Some(catalog.list_matching(filter, limit).await?)))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Entity> {
+        self.0.iter().flat_map(|found| &found.entities)
     }
 
     fn by_account(&self, account: &str) -> Option<&Entity> {
         let is = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(account));
-        let mut annotated = self.0.iter();
-        annotated
+        self.all()
             .find(|person| is(person.annotation("github.com/user-login")))
-            .or_else(|| self.0.iter().find(|person| is(Some(person.name()))))
+            .or_else(|| self.all().find(|person| is(Some(person.name()))))
     }
 
     fn by_mail(&self, mail: &str) -> Option<&Entity> {
@@ -254,8 +271,7 @@ impl People {
             Some(mail.to_lowercase())
         };
         let mail = mail.to_lowercase();
-        self.0
-            .iter()
+        self.all()
             .find(|person| mail_of(person).as_deref() == Some(mail.as_str()))
     }
 

@@ -1,5 +1,7 @@
 //! `GET /catalog/<namespace>/<kind>/<name>`: one entity.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -231,7 +233,7 @@ async fn star(catalog: &Catalog, caller: &Caller, view: &View) -> Result<Star, E
 }
 
 async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> {
-    let db = catalog.db();
+    let db = catalog.reads().readers();
     let entity = catalog.get(entity_ref).await?;
     let origin = queries::entities::find_origin(db, &entity_ref.to_string()).await?;
     let problems = origin
@@ -243,7 +245,10 @@ async fn view(catalog: &Catalog, entity_ref: &EntityRef) -> Result<View, Error> 
         .flat_map(|(kind, _)| entity.relations(kind).take(TARGETS))
         .map(str::to_owned)
         .collect();
-    let titles = queries::entities::titles(db, &refs).await?;
+    let work = async { Ok::<_, Error>(queries::entities::titles(db, &refs).await?) };
+    let bytes = |titles: &HashMap<String, String>| titles.len() * 200;
+    let question = format!("titles {}", refs.join(" "));
+    let titles = catalog.reads().known(&question, bytes, work).await?;
     let target = |reference: &str| {
         let path = EntityRef::parse(reference, None, None)
             .map(|parsed| parsed.path())

@@ -1,5 +1,7 @@
 //! `/catalog/errors`: what is wrong with files of the catalog, by owner; and the same on the home page.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -44,7 +46,7 @@ struct Group {
 
 #[derive(Template)]
 #[template(path = "catalog/errors.html")]
-struct ErrorsPage {
+struct ErrorsPage<'a> {
     shell: Shell,
     since: String,
     here: &'static str,
@@ -54,12 +56,12 @@ struct ErrorsPage {
     groups: Vec<Group>,
     left_out: usize,
     /// Owners that do not exist, of everybody's entities.
-    owners: Vec<OwnerShown>,
+    owners: Vec<OwnerShown<'a>>,
     owners_left_out: i64,
 }
 
-struct OwnerShown {
-    missing: MissingOwner,
+struct OwnerShown<'a> {
+    missing: &'a MissingOwner,
     /// The list of what names it.
     list: String,
 }
@@ -97,10 +99,11 @@ pub async fn show(
             group.faults.push(shown);
         }
     }
-    let (owners, owners_count) = match all {
+    let missing = match all {
         true => pages.catalog.missing_owners(OWNERS_SHOWN).await?,
-        false => (Vec::new(), 0),
+        false => Arc::default(),
     };
+    let (owners, owners_count) = &*missing;
     page(
         shell.locale,
         &ErrorsPage {
@@ -118,7 +121,7 @@ pub async fn show(
             groups,
             owners_left_out: (owners_count - OWNERS_SHOWN).max(0),
             owners: owners
-                .into_iter()
+                .iter()
                 .map(|missing| OwnerShown {
                     list: Asked::related_to(pages.kinds(), "ownerOf", &missing.owner.to_string()).href(),
                     missing,

@@ -71,7 +71,7 @@ pub async fn show(
     let since = pages.catalog.news().position();
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
     let reference = entity_ref.to_string();
-    let db = pages.catalog.db();
+    let db = pages.catalog.reads().readers();
     let mut events = queries::history::list(db, &reference, wanted.until, SHOWN + 1).await?;
     let entity = pages.catalog.find(&entity_ref).await?;
     let head = match (&entity, events.is_empty()) {

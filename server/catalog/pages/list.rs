@@ -29,8 +29,8 @@ struct Heading {
     class: &'static str,
 }
 
-struct Row {
-    entity: Entity,
+struct Row<'a> {
+    entity: &'a Entity,
     icon: &'static str,
     path: String,
     star: Star,
@@ -39,7 +39,7 @@ struct Row {
 
 #[derive(Template)]
 #[template(path = "catalog/list.html")]
-struct ListPage {
+struct ListPage<'a> {
     shell: Shell,
     /// Where the news was before the catalog was read.
     since: String,
@@ -55,7 +55,7 @@ struct ListPage {
     live: Vec<&'static str>,
     /// How far the columns' cells can be trusted.
     notices: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     total: i64,
     first: i64,
     last: i64,
@@ -102,10 +102,9 @@ pub async fn list(
     query.limit = Some(PAGE);
     query.offset = i64::from(asked.page() - 1) * PAGE;
     let reads = pages.catalog.reads();
-    let mut reader = reads.reader().await?;
-    let (mut found, mut total) = list::list_rows(reads, &mut reader, &query, &sought).await?;
+    let mut found = list::list_rows(reads, &query, &sought).await?;
     let mut similar = None;
-    if total == 0
+    if found.total == 0
         && let Some(text) = &asked.text
     {
         // Nothing says so; what says nearly so is better than nothing.
@@ -115,10 +114,10 @@ pub async fn list(
             filter: nearly.clone(),
             ..query.clone()
         };
-        (found, total) = list::list_rows(reads, &mut reader, &query, &[]).await?;
-        similar = (total > 0).then_some(nearly);
+        found = list::list_rows(reads, &query, &[]).await?;
+        similar = (found.total > 0).then_some(nearly);
     }
-    reader.keep();
+    let total = found.total;
     let is_similar = similar.is_some();
     if is_similar {
         sought.clear();
@@ -129,18 +128,19 @@ pub async fn list(
         && kinds.iter().all(|(kind, _)| kind == "Location")
         && asked.filters(&owners, &stars).is_empty()
         && sought.is_empty();
-    let facets = narrow::facets(&pages, &asked, &filter, kinds, &sought).await?;
+    let facets = narrow::facets(&pages, &asked, &filter, &kinds, &sought).await?;
     let here = asked.href();
     let turn = |to: u32| {
         let mut other = asked.clone();
         other.page = Some(to);
         other.href()
     };
-    let shown = i64::try_from(found.len()).unwrap_or(PAGE);
+    let shown = i64::try_from(found.rows.len()).unwrap_or(PAGE);
     let previous = (asked.page() > 1).then(|| turn(asked.page() - 1));
     let next = (query.offset + shown < total).then(|| turn(asked.page() + 1));
     let rows = found
-        .into_iter()
+        .rows
+        .iter()
         .map(|row| {
             let entity_ref = row.entity.entity_ref();
             Row {
@@ -156,10 +156,10 @@ pub async fn list(
                     .iter()
                     .map(|column| column.cell(&row.entity, row.changed_at, shell.locale))
                     .collect(),
-                entity: row.entity,
+                entity: &row.entity,
             }
         })
-        .collect::<Vec<Row>>();
+        .collect::<Vec<Row<'_>>>();
     let answer = page(
         shell.locale,
         &ListPage {
@@ -215,7 +215,7 @@ pub(super) fn live_urls(pages: &Pages) -> Vec<&'static str> {
 }
 
 /// What the columns say of the cells that are there.
-fn notices(columns: &[Shown], rows: &[Row], shell: &Shell) -> Vec<String> {
+fn notices(columns: &[Shown], rows: &[Row<'_>], shell: &Shell) -> Vec<String> {
     let is_filled = |index: usize| {
         rows.iter()
             .any(|row| row.cells.get(index).is_some_and(|cell| !matches!(cell, Cell::Nothing)))

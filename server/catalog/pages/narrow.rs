@@ -1,6 +1,6 @@
 //! Links that narrow a list down, with counts that are right for the other filters, and the filters that are on.
 
-use axum::body::Bytes;
+use std::sync::Arc;
 
 use super::asked::Asked;
 use super::list::short_ref;
@@ -39,7 +39,7 @@ pub(super) async fn facets(
     pages: &Pages,
     asked: &Asked,
     filter: &Filter,
-    kinds: Vec<(String, i64)>,
+    kinds: &[(String, i64)],
     sought: &[String],
 ) -> Result<Vec<Facet>, Error> {
     let kind = asked.kind();
@@ -47,7 +47,7 @@ pub(super) async fn facets(
         Facet {
             title: text!("Kind"),
             choices: kinds
-                .into_iter()
+                .iter()
                 .map(|(label, count)| {
                     let value = label.to_lowercase();
                     Choice {
@@ -55,7 +55,7 @@ pub(super) async fn facets(
                             other.kind = Some(value.clone());
                             other.kind_type = None;
                         }),
-                        count,
+                        count: *count,
                         chosen: value == kind,
                         icon: icon(pages.kinds(), &value),
                         label: words::one(pages.kinds(), &label),
@@ -86,21 +86,15 @@ pub(super) async fn facets(
     ])
 }
 
-/// Counts of a column's values, worked out once for a version of the catalog.
+/// Counts of a column's values.
 pub(super) async fn counts(
     pages: &Pages,
     filter: &Filter,
     sought: &[String],
     column: Column,
     limit: i64,
-) -> Result<Vec<(String, i64)>, Error> {
-    let question = format!("list {column:?} {limit} {sought:?} {filter:?}");
-    let work = async {
-        let counts = list::column_counts(pages.catalog.db(), filter, sought, column, limit).await?;
-        serde_json::to_vec(&counts).map(Bytes::from).map_err(Error::internal)
-    };
-    let answer = pages.catalog.reads().answer(question, work).await?;
-    serde_json::from_slice(&answer).map_err(Error::internal)
+) -> Result<Arc<Vec<(String, i64)>>, Error> {
+    Ok(list::column_counts(pages.catalog.reads(), filter, sought, column, limit).await?)
 }
 
 async fn choices(
@@ -112,7 +106,7 @@ async fn choices(
 ) -> Result<Vec<Choice>, Error> {
     Ok(counts(pages, filter, sought, column, VALUES)
         .await?
-        .into_iter()
+        .iter()
         .map(|(value, count)| {
             let current = match column {
                 Column::Kind => &asked.kind,
@@ -135,12 +129,12 @@ async fn choices(
             });
             Choice {
                 label: match column {
-                    Column::Owner => short_ref(&value).into(),
-                    Column::System => system_word(&value),
-                    _ => value.into(),
+                    Column::Owner => short_ref(value).into(),
+                    Column::System => system_word(value),
+                    _ => value.clone().into(),
                 },
                 href,
-                count,
+                count: *count,
                 chosen,
                 icon: "",
             }

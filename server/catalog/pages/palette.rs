@@ -14,7 +14,7 @@ use crate::language::{Locale, Text, filters, text};
 use crate::web::{Error, Preferences, Query, Shell, SignedIn, Theme, page};
 
 /// Entities of each kind, and of all kinds together.
-const OF_A_KIND: i64 = 5;
+const OF_A_KIND: usize = 5;
 const ENTITIES: usize = 10;
 /// Hits of each other section.
 const OTHERS: usize = 4;
@@ -61,17 +61,15 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let text = sought(&wanted.q);
     let (entities, others) = tokio::join!(
-        pages.catalog.search(&text, OF_A_KIND),
+        pages.catalog.search(&text, OF_A_KIND, ENTITIES),
         others(&pages, &caller, &text, OTHERS)
     );
-    let found = entities?.groups.into_iter().flat_map(|group| group.entities);
+    let entities = entities?;
+    let found = entities.groups.iter().flat_map(|group| &group.entities);
     let mut groups = vec![Group {
         name: "entities",
         heading: text!("Catalog"),
-        choices: found
-            .take(ENTITIES)
-            .flat_map(|found| entity(pages.kinds(), found))
-            .collect(),
+        choices: found.flat_map(|found| entity(pages.kinds(), found)).collect(),
     }];
     groups.extend(others.into_iter().map(|other| {
         Group {
@@ -104,7 +102,7 @@ pub async fn show(
 }
 
 /// The entity's page; of a template the form first.
-fn entity(kinds: &Kinds, entity: Entity) -> Vec<Choice> {
+fn entity(kinds: &Kinds, entity: &Entity) -> Vec<Choice> {
     let entity_ref = entity.entity_ref();
     let mut choices = Vec::new();
     if entity_ref.kind == "template" {

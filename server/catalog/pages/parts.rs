@@ -56,9 +56,9 @@ struct Heading {
     class: &'static str,
 }
 
-struct Row {
+struct Row<'a> {
     icon: &'static str,
-    entity: Entity,
+    entity: &'a Entity,
     path: String,
     cells: Vec<Cell>,
 }
@@ -81,7 +81,7 @@ struct Part<'a> {
     all: String,
     counts: Vec<Count>,
     headings: Vec<Heading>,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     live: Vec<&'static str>,
 }
 
@@ -127,11 +127,8 @@ async fn part(
         "ownerOf" => counts(pages, &asked, &query.filter).await?,
         _ => Vec::new(),
     };
-    let reads = pages.catalog.reads();
-    let mut reader = reads.reader().await?;
-    let (found, total) = list::list_rows(reads, &mut reader, &query, &[]).await?;
-    reader.keep();
-    if found.is_empty() {
+    let found = list::list_rows(pages.catalog.reads(), &query, &[]).await?;
+    if found.rows.is_empty() {
         return Ok(None);
     }
     let mut columns: Vec<Column> = Column::all(&pages.columns, None)
@@ -148,11 +145,13 @@ async fn part(
     // What nobody has anything in is no column.
     columns.retain(|column| {
         found
+            .rows
             .iter()
             .any(|row| !matches!(column.cell(&row.entity, row.changed_at, shell.locale), Cell::Nothing))
     });
-    let rows: Vec<Row> = found
-        .into_iter()
+    let rows: Vec<Row<'_>> = found
+        .rows
+        .iter()
         .map(|row| {
             let entity_ref = row.entity.entity_ref();
             Row {
@@ -162,7 +161,7 @@ async fn part(
                     .iter()
                     .map(|column| column.cell(&row.entity, row.changed_at, shell.locale))
                     .collect(),
-                entity: row.entity,
+                entity: &row.entity,
             }
         })
         .collect();
@@ -171,7 +170,7 @@ async fn part(
         shell,
         id: relation,
         title: title.clone(),
-        total,
+        total: found.total,
         shown: i64::try_from(rows.len()).unwrap_or(SHOWN),
         all: asked.href(),
         counts,
@@ -190,8 +189,8 @@ async fn part(
 
 async fn counts(pages: &Pages, asked: &Asked, filter: &Filter) -> Result<Vec<Count>, Error> {
     let counts = narrow::counts(pages, filter, &[], list::Column::Kind, KINDS).await?;
-    let counts = counts.into_iter().map(|(kind, count)| {
-        let kind = kind.to_lowercase();
+    let counts = counts.iter().map(|(kind, count)| {
+        let (kind, count) = (kind.to_lowercase(), *count);
         Count {
             label: words::count(pages.kinds(), count, &kind),
             href: asked.with(|other| other.kind = Some(kind)),

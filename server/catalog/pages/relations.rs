@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::entity::Head;
 use super::list::{live_urls, short_ref};
 use super::{Pages, icon, words};
-use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, Wanted, lay_out};
+use crate::catalog::graph::{BOX, DEEPEST, Direction, Graph, Layout, Wanted, lay_out};
 use crate::catalog::{Entity, EntityRef, Kinds, queries};
 use crate::language::{Locale, Text, counted, filters, text};
 use crate::web::{Error, Query, Shell, SignedIn, page};
@@ -136,9 +136,13 @@ impl Picture {
         wanted: &Wanted,
         locale: Locale,
     ) -> Result<(Self, Around), Error> {
-        let graph = pages.catalog.graph(middle, wanted).await?;
-        let known = Known::of(pages, &graph).await?;
-        let layout = lay_out(&graph.nodes, &graph.edges);
+        let question = format!("{middle} {wanted:?}");
+        let drawn = pages
+            .catalog
+            .reads()
+            .known(&question, Drawn::bytes, Drawn::of(pages, middle, wanted));
+        let drawn = drawn.await?;
+        let Drawn { graph, known, layout } = &*drawn;
         let boxes: Vec<Shape> = graph
             .nodes
             .iter()
@@ -170,17 +174,17 @@ impl Picture {
         let lines: Vec<Line> = graph
             .edges
             .iter()
-            .zip(layout.lines)
+            .zip(&layout.lines)
             .map(|(edge, (path, at))| Line {
-                path,
-                at,
+                path: path.clone(),
+                at: *at,
                 word: pages.kinds().relation_word(&edge.kind),
                 from: edge.from,
                 to: edge.to,
             })
             .collect();
         let around = Around {
-            more: more(pages.kinds(), &graph, &known),
+            more: more(pages.kinds(), graph, known),
             too_dense: graph.too_dense,
         };
         let picture = Self {
@@ -188,7 +192,7 @@ impl Picture {
             height: layout.height,
             labelled: lines.len() <= MOST_WORDS,
             boxes,
-            order: layout.order,
+            order: layout.order.clone(),
             lines,
         };
         Ok((picture, around))
@@ -305,6 +309,29 @@ pub(super) fn address(middle: &EntityRef, wanted: &Wanted) -> String {
     format!("{}/relations?{}", middle.path(), query.finish())
 }
 
+/// What is worked out once for a version of the catalog.
+struct Drawn {
+    graph: Graph,
+    known: Known,
+    layout: Layout,
+}
+
+impl Drawn {
+    async fn of(pages: &Pages, middle: &EntityRef, wanted: &Wanted) -> Result<Self, Error> {
+        let graph = pages.catalog.graph(middle, wanted).await?;
+        Ok(Self {
+            known: Known::of(pages, &graph).await?,
+            layout: lay_out(&graph.nodes, &graph.edges),
+            graph,
+        })
+    }
+
+    /// About: an entity takes most of it.
+    fn bytes(&self) -> usize {
+        self.known.entities.len() * 5_000 + (self.graph.nodes.len() + self.graph.edges.len()) * 300
+    }
+}
+
 /// What the catalog knows of the nodes.
 struct Known {
     titles: HashMap<String, String>,
@@ -314,7 +341,7 @@ struct Known {
 
 impl Known {
     async fn of(pages: &Pages, graph: &Graph) -> Result<Self, Error> {
-        let db = pages.catalog.db();
+        let db = pages.catalog.reads().readers();
         // Definitions of APIs are long, and nothing is deployed of them: their title is enough.
         let (apis, others): (Vec<String>, Vec<String>) = graph
             .nodes

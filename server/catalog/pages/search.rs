@@ -15,7 +15,7 @@ use crate::language::{Text, filters};
 use crate::web::{Error, Query, Shell, SignedIn, page};
 
 /// Entities of each kind that are shown; the list shows all.
-const SHOWN: i64 = 10;
+const SHOWN: usize = 10;
 /// Letters that are looked for: the rest of a longer text finds nothing more.
 const LONGEST: usize = 200;
 
@@ -27,18 +27,18 @@ pub struct Wanted {
     q: String,
 }
 
-struct Hit {
+struct Hit<'a> {
     path: String,
     /// The form of a template.
     create: Option<String>,
-    entity: Entity,
+    entity: &'a Entity,
     short_ref: String,
 }
 
-struct Section {
+struct Section<'a> {
     icon: &'static str,
     heading: Text,
-    hits: Vec<Hit>,
+    hits: Vec<Hit<'a>>,
     /// How many are not shown, and the list that has all, where there is one.
     more: Option<(i64, String)>,
 }
@@ -59,12 +59,12 @@ impl Other {
 
 #[derive(Template)]
 #[template(path = "catalog/search.html")]
-struct SearchPage {
+struct SearchPage<'a> {
     shell: Shell,
     since: String,
     here: String,
     text: String,
-    sections: Vec<Section>,
+    sections: Vec<Section<'a>>,
     others: Vec<Other>,
     similar: bool,
 }
@@ -100,8 +100,8 @@ pub async fn show(
     let since = pages.catalog.news().position();
     let text = sought(&wanted.q);
     let (found, others) = tokio::join!(
-        pages.catalog.search(&text, SHOWN),
-        others(&pages, &caller, &text, SHOWN as usize)
+        pages.catalog.search(&text, SHOWN, usize::MAX),
+        others(&pages, &caller, &text, SHOWN)
     );
     let found = found?;
     let here: String = url::form_urlencoded::Serializer::new("/search?".to_owned())
@@ -115,7 +115,7 @@ pub async fn show(
             here,
             sections: found
                 .groups
-                .into_iter()
+                .iter()
                 .map(|group| section(pages.kinds(), group, &text, found.similar))
                 .collect(),
             others,
@@ -125,7 +125,7 @@ pub async fn show(
     )
 }
 
-fn section(kinds: &Kinds, group: Group, text: &str, similar: bool) -> Section {
+fn section<'a>(kinds: &Kinds, group: &'a Group, text: &str, similar: bool) -> Section<'a> {
     let shown = i64::try_from(group.entities.len()).unwrap_or(i64::MAX);
     let list = Asked {
         kind: Some(group.kind.clone()),
@@ -138,11 +138,11 @@ fn section(kinds: &Kinds, group: Group, text: &str, similar: bool) -> Section {
         heading: words::count(kinds, group.total, &group.kind),
         // The list forgives nothing.
         more: (more > 0 && !similar).then(|| (more, list.href())),
-        hits: group.entities.into_iter().map(hit).collect(),
+        hits: group.entities.iter().map(hit).collect(),
     }
 }
 
-fn hit(entity: Entity) -> Hit {
+fn hit(entity: &Entity) -> Hit<'_> {
     let entity_ref = entity.entity_ref();
     Hit {
         path: entity_ref.path(),

@@ -109,9 +109,8 @@ pub async fn query(
     let wanted = ((asked.page + 1) * asked.limit + 1).min(DEEPEST);
     let mut found: Vec<(&'static str, Value)> = Vec::new();
     if asked.wants(ENTITIES) {
-        let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
-        let groups = pages.catalog.search(&asked.term, limit).await?.groups;
-        let entities = groups.iter().flat_map(|group| &group.entities);
+        let entities = pages.catalog.search(&asked.term, wanted, usize::MAX).await?;
+        let entities = entities.groups.iter().flat_map(|group| &group.entities);
         found.extend(entities.map(|entity| (ENTITIES, document(entity))));
     }
     for other in others(&pages, &caller, &asked.term, wanted).await {

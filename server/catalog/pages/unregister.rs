@@ -80,7 +80,7 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let entity_ref = EntityRef::new(&kind, &namespace, &name);
     let head = Head::of(&pages.entities, &caller, &entity_ref, "unregister").await?;
-    let origin = queries::entities::find_origin(pages.catalog.db(), &entity_ref.to_string()).await?;
+    let origin = queries::entities::find_origin(pages.catalog.reads().readers(), &entity_ref.to_string()).await?;
     let Some(origin) = origin else {
         return Err(pages
             .catalog

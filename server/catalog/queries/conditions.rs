@@ -137,7 +137,9 @@ pub(super) fn value(sql: &mut Builder, field: Option<&str>) {
 pub(super) fn is_always_there(field: Option<&str>) -> bool {
     matches!(
         field,
-        None | Some("metadata.name" | "metadata.namespace" | "metadata.uid" | "kind")
+        None | Some(
+            "metadata.name" | "metadata.namespace" | "metadata.uid" | "kind" | "portico.title" | "portico.changed"
+        )
     )
 }
 

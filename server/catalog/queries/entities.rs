@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::super::document::bare;
@@ -51,7 +51,7 @@ fn parse(document: &str) -> Result<Value, sqlx::Error> {
     serde_json::from_str(document).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-pub async fn find(db: &PgPool, entity_ref: &str) -> Result<Option<Entity>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, entity_ref: &str) -> Result<Option<Entity>, sqlx::Error> {
     let row = sqlx::query_as!(
         Row,
         r#"select entity_ref, head || etag || tail || relations || '}' as "document!"
@@ -76,7 +76,7 @@ pub async fn find_by_id(db: &PgPool, id: Uuid) -> Result<Option<Entity>, sqlx::E
 }
 
 /// Documents by ref, in no order.
-pub async fn list_documents(db: &mut PgConnection, refs: &[String]) -> Result<Vec<Row>, sqlx::Error> {
+pub async fn list_documents(db: impl PgExecutor<'_>, refs: &[String]) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         r#"select entity_ref, head || etag || tail || relations || '}' as "document!"
@@ -88,9 +88,8 @@ pub async fn list_documents(db: &mut PgConnection, refs: &[String]) -> Result<Ve
 }
 
 /// Entities by ref.
-pub async fn list_by_refs(db: &PgPool, refs: &[String]) -> Result<HashMap<String, Entity>, sqlx::Error> {
-    let mut connection = db.acquire().await?;
-    let rows = list_documents(&mut connection, refs).await?.into_iter();
+pub async fn list_by_refs(db: impl PgExecutor<'_>, refs: &[String]) -> Result<HashMap<String, Entity>, sqlx::Error> {
+    let rows = list_documents(db, refs).await?.into_iter();
     rows.map(|row| row.entity().map(|entity| (row.entity_ref, entity)))
         .collect()
 }
@@ -108,10 +107,10 @@ pub async fn list_kind(db: &PgPool, kind: &str) -> Result<Vec<Entity>, sqlx::Err
 }
 
 /// Titles of the entities of these refs that exist.
-pub async fn titles(db: &PgPool, refs: &[String]) -> Result<HashMap<String, String>, sqlx::Error> {
+pub async fn titles(db: impl PgExecutor<'_>, refs: &[String]) -> Result<HashMap<String, String>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select entity_ref, coalesce(own ->> 'title', own ->> 'name') as "title!"
-        from catalog_entity, lateral (select (head || etag || tail || relations || '}')::json -> 'metadata' as own) document
+        from catalog_entity, lateral (select (head || '"}}')::json -> 'metadata' as own) document
         where entity_ref = any($1)"#,
         refs,
     )
@@ -128,7 +127,7 @@ pub struct Origin {
     pub problems: Vec<Problem>,
 }
 
-pub async fn find_origin(db: &PgPool, entity_ref: &str) -> Result<Option<Origin>, sqlx::Error> {
+pub async fn find_origin(db: impl PgExecutor<'_>, entity_ref: &str) -> Result<Option<Origin>, sqlx::Error> {
     let row = sqlx::query!(
         "select e.location_id, e.source, l.checked_at, l.problems from catalog_entity e
         join catalog_location l on l.id = e.location_id where e.entity_ref = $1",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::super::read::Problem;
@@ -23,7 +23,7 @@ pub struct Described {
 }
 
 /// Locations that have problems; so many that nobody would go through more.
-pub async fn list_failing(db: &PgPool) -> Result<Vec<Failing>, sqlx::Error> {
+pub async fn list_failing(db: impl PgExecutor<'_>) -> Result<Vec<Failing>, sqlx::Error> {
     struct Row {
         id: Uuid,
         failing_since: Option<DateTime<Utc>>,
@@ -61,7 +61,7 @@ pub async fn list_owners(db: &PgPool, locations: &[Uuid]) -> Result<Vec<(Uuid, S
 }
 
 /// The entities of these refs that exist.
-pub async fn list_entities(db: &PgPool, refs: &[String]) -> Result<Vec<Described>, sqlx::Error> {
+pub async fn list_entities(db: impl PgExecutor<'_>, refs: &[String]) -> Result<Vec<Described>, sqlx::Error> {
     sqlx::query_as!(
         Described,
         "select entity_ref, owner, location_id, changed_at from catalog_entity where entity_ref = any($1)",

@@ -1,6 +1,6 @@
 //! What the picture of relations shows.
 
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 /// A relation of an entity, and how many of this type the entity has in all.
 pub struct Neighbour {
@@ -13,7 +13,7 @@ pub struct Neighbour {
 /// Relations of these types that entities have to entities of these kinds (lower case; all, if none is named), `limit` of
 /// each type at most, by source, type and target.
 pub async fn neighbours(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     refs: &[String],
     types: &[String],
     kinds: &[String],
@@ -47,7 +47,12 @@ pub struct Edge {
 }
 
 /// Relations of these types among these entities, `limit` at most.
-pub async fn edges(db: &PgPool, refs: &[String], types: &[String], limit: i64) -> Result<Vec<Edge>, sqlx::Error> {
+pub async fn edges(
+    db: impl PgExecutor<'_>,
+    refs: &[String],
+    types: &[String],
+    limit: i64,
+) -> Result<Vec<Edge>, sqlx::Error> {
     sqlx::query_as!(
         Edge,
         r#"select distinct source_ref collate "C" as "source_ref!", type collate "C" as "kind!",

@@ -1,7 +1,7 @@
 //! Changes of entities.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::super::history::{Change, Event, KEPT, KEPT_FOR, KEPT_LENGTH, ReadAt};
@@ -149,7 +149,12 @@ pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>, gone: DateTime<Ut
 }
 
 /// Changes of an entity before the one with the number `until`, newest first.
-pub async fn list(db: &PgPool, entity_ref: &str, until: Option<i64>, limit: i64) -> Result<Vec<Event>, sqlx::Error> {
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    entity_ref: &str,
+    until: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Event>, sqlx::Error> {
     let rows = sqlx::query!(
         "select id, at, change, before, source, forge, owner, name, path, commit_id, earlier_commit_id, actor
         from catalog_history where entity_ref = $1 and ($2::bigint is null or id < $2) order by id desc limit $3",
@@ -184,7 +189,11 @@ pub async fn list(db: &PgPool, entity_ref: &str, until: Option<i64>, limit: i64)
 }
 
 /// The document before one change of an entity: what an earlier change made of it. The outer `None`: there is no such change.
-pub async fn find_before(db: &PgPool, entity_ref: &str, id: i64) -> Result<Option<Option<String>>, sqlx::Error> {
+pub async fn find_before(
+    db: impl PgExecutor<'_>,
+    entity_ref: &str,
+    id: i64,
+) -> Result<Option<Option<String>>, sqlx::Error> {
     sqlx::query_scalar!(
         "select before from catalog_history where entity_ref = $1 and id = $2",
         entity_ref,

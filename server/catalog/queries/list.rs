@@ -1,11 +1,13 @@
 //! What the list page shows.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::super::Entity;
 use super::super::filter::Filter;
-use super::conditions::{Builder, condition, contains, value};
+use super::conditions::{Builder, condition, contains, is_always_there, value};
 use super::entities::Row;
 use super::reads::{Reads, version};
 use super::search::{self, Query};
@@ -23,14 +25,34 @@ struct Record {
     changed_at: DateTime<Utc>,
 }
 
-/// A page of the list: every word must stand in an entity's name, title, description, tags or owner. With
-/// the number of all that match.
-pub async fn list_rows(
+/// What a page of the list shows.
+pub struct Listed {
+    pub rows: Vec<ListRow>,
+    /// How many there are on all pages.
+    pub total: i64,
+    /// Bytes that the rows take, about.
+    bytes: usize,
+}
+
+/// A page of the list: every word must stand in an entity's name, title, description, tags or owner. Worked out once for
+/// a version of the catalog.
+pub async fn list_rows(reads: &Reads, query: &Query, words: &[String]) -> Result<Arc<Listed>, Arc<sqlx::Error>> {
+    let question = format!("{query:?} {words:?}");
+    let work = async {
+        let mut reader = reads.reader().await?;
+        let listed = read_rows(reads, &mut reader, query, words).await?;
+        reader.keep();
+        Ok(listed)
+    };
+    reads.known(&question, |listed: &Listed| listed.bytes, work).await
+}
+
+async fn read_rows(
     reads: &Reads,
     db: &mut PgConnection,
     query: &Query,
     words: &[String],
-) -> Result<(Vec<ListRow>, i64), sqlx::Error> {
+) -> Result<Listed, sqlx::Error> {
     let total = match words.is_empty() {
         true => search::total(reads, db, query).await?,
         false => {
@@ -43,20 +65,30 @@ pub async fn list_rows(
             reads.total(version, question, count).await?
         }
     };
+    // The place first, which an index tells; then the documents of what stands there. Together, the documents of all
+    // that stand before would be sorted.
     let mut sql = Builder::new(
-        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at ",
+        "select e.entity_ref, e.head || e.etag || e.tail || e.relations || '}' as document, e.changed_at
+        from (select entity_ref, row_number() over () as place from (select e.entity_ref ",
     );
     in_order(&mut sql, query, words);
     // Numbers in the text, not parameters: the plan depends on them.
     sql.push(format!(" limit {} offset {}", query.limit.unwrap_or(50), query.offset));
+    sql.push(") found) page join catalog_entity e using (entity_ref) order by page.place");
     let records: Vec<Record> = sql.build_query_as().fetch_all(db).await?;
+    // Parsed, a document takes about three times the bytes of its text.
+    let bytes = records.iter().map(|record| 3 * record.row.document.len()).sum();
     let rows = records.into_iter().map(|record| {
         Ok(ListRow {
             entity: record.row.entity()?,
             changed_at: record.changed_at,
         })
     });
-    Ok((rows.collect::<Result<_, sqlx::Error>>()?, total))
+    Ok(Listed {
+        rows: rows.collect::<Result<_, sqlx::Error>>()?,
+        total,
+        bytes,
+    })
 }
 
 /// Refs of all that match, in the order of the list.
@@ -74,10 +106,15 @@ fn in_order(sql: &mut Builder, query: &Query, words: &[String]) {
     sql.push(" as value from catalog_entity e where ");
     condition(sql, &query.filter);
     contains(sql, words);
+    let (descending, may_lack) = (
+        first.is_some_and(|order| order.descending),
+        !is_always_there(first.and_then(|order| order.field.as_deref())),
+    );
     sql.push(") e order by e.value collate \"C\"")
-        .push(match first.is_some_and(|order| order.descending) {
-            true => " desc nulls last",
-            false => " asc nulls last",
+        .push(match (descending, may_lack) {
+            (true, true) => " desc nulls last",
+            (true, false) => " desc",
+            (false, _) => "",
         })
         .push(", e.title collate \"C\", e.entity_ref");
 }
@@ -112,9 +149,27 @@ pub enum Column {
     Tag,
 }
 
-/// Values of a column among the entities that match, most frequent first.
+/// Values of a column among the entities that match, most frequent first. Worked out once for a version of the catalog.
 pub async fn column_counts(
-    db: &PgPool,
+    reads: &Reads,
+    filter: &Filter,
+    words: &[String],
+    column: Column,
+    limit: i64,
+) -> Result<Arc<Vec<(String, i64)>>, Arc<sqlx::Error>> {
+    let question = format!("{column:?} {limit} {words:?} {filter:?}");
+    let work = async {
+        let mut reader = reads.reader().await?;
+        let counts = read_counts(&mut reader, filter, words, column, limit).await?;
+        reader.keep();
+        Ok(counts)
+    };
+    let bytes = |counts: &Vec<(String, i64)>| counts.iter().map(|(value, _)| value.len() + 50).sum();
+    reads.known(&question, bytes, work).await
+}
+
+async fn read_counts(
+    db: &mut PgConnection,
     filter: &Filter,
     words: &[String],
     column: Column,

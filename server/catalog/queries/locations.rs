@@ -1,5 +1,7 @@
 //! Locations and the state of their reads.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -58,11 +60,17 @@ impl From<Row> for LocationState {
 
 macro_rules! select {
     ($filter:literal $(, $argument:expr)*) => {
+        select!(
+            with r#"(select count(*) from catalog_entity e where e.location_id = catalog_location.id)"#,
+            $filter $(, $argument)*
+        )
+    };
+    (with $entities:literal, $filter:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             Row,
             r#"select id, kind, target, configured, registered_by, created_at, checked_at, read_at, next_read_at,
                 read_by, stale, failures, failing_since, problems, discovered_by,
-                (select count(*) from catalog_entity e where e.location_id = catalog_location.id) as "entities!",
+                "# + $entities + r#" as "entities!",
                 array(select distinct commit_id from catalog_location_repository r
                     where r.location_id = catalog_location.id) as "commits!"
             from catalog_location "# + $filter $(, $argument)*
@@ -81,12 +89,20 @@ pub async fn find_by_target(db: &PgPool, kind: &str, target: &str) -> Result<Opt
     Ok(row.map(Into::into))
 }
 
-/// Every location, those with problems first, then by target.
-pub async fn list(db: &PgPool) -> Result<Vec<LocationState>, sqlx::Error> {
-    let rows = select!("order by (problems = '[]'::jsonb), target")
+/// Every location, those with problems first, then by target; their entities are not counted.
+pub async fn list_uncounted(db: &PgPool) -> Result<Vec<LocationState>, sqlx::Error> {
+    let rows = select!(with "0::bigint", "order by (problems = '[]'::jsonb), target")
         .fetch_all(db)
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// How many entities each location holds, where it holds any.
+pub async fn count_entities(db: &PgPool) -> Result<HashMap<Uuid, i64>, sqlx::Error> {
+    let rows = sqlx::query!(r#"select location_id, count(*) as "entities!" from catalog_entity group by location_id"#)
+        .fetch_all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.location_id, row.entities)).collect())
 }
 
 /// Locations that a provider found.

@@ -1,5 +1,6 @@
 //! Reading for the API: connections, entities by their names, and answers to questions that are asked again and again.
 
+use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +13,8 @@ use crate::db::{Reader, Readers, Rounds};
 
 /// Bytes of answers that are remembered, about.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of what pages are made of, about.
+const MOST_KNOWN: usize = 12 * 1024 * 1024;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +26,14 @@ struct Inner {
     documents: Rounds<String, Arc<HashMap<String, Bytes>>>,
     answers: Remembered<Bytes>,
     totals: Remembered<i64>,
+    known: Remembered<Known>,
+}
+
+/// Something of any type, and how many bytes it takes, about.
+#[derive(Clone)]
+struct Known {
+    value: Arc<dyn Any + Send + Sync>,
+    bytes: usize,
 }
 
 impl Reads {
@@ -46,7 +57,7 @@ impl Reads {
                 let readers = readers.clone();
                 async move {
                     let mut reader = readers.reader().await?;
-                    let rows = list_documents(&mut reader, &refs).await?;
+                    let rows = list_documents(&mut *reader, &refs).await?;
                     reader.keep();
                     let by_ref = rows.into_iter().map(|row| (row.entity_ref, row.document.into()));
                     Ok(Arc::new(by_ref.collect()))
@@ -57,14 +68,20 @@ impl Reads {
             readers,
             versions,
             documents,
-            answers: Remembered::new(Bytes::len),
-            totals: Remembered::new(|_| 0),
+            answers: Remembered::new(MOST_BYTES, Bytes::len),
+            totals: Remembered::new(MOST_BYTES, |_| 0),
+            known: Remembered::new(MOST_KNOWN, |known| known.bytes),
         }))
     }
 
     /// A connection for reading; see [`Readers::reader`].
     pub async fn reader(&self) -> Result<Reader, sqlx::Error> {
         self.0.readers.reader().await
+    }
+
+    /// To run statements that only read.
+    pub fn readers(&self) -> &Readers {
+        &self.0.readers
     }
 
     /// The document of one entity.
@@ -82,6 +99,31 @@ impl Reads {
     ) -> Result<Bytes, E> {
         let version = self.0.versions.ask(()).await?;
         self.0.answers.get_or_work(version, question, work).await
+    }
+
+    /// As [`Self::answer`], something that is used and not sent: `bytes` says how many it takes, about.
+    pub async fn known<T, E>(
+        &self,
+        question: &str,
+        bytes: impl Fn(&T) -> usize,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<Arc<T>, E>
+    where
+        T: Any + Send + Sync,
+        E: From<Arc<sqlx::Error>>,
+    {
+        let version = self.0.versions.ask(()).await?;
+        let work = async {
+            let value = work.await?;
+            Ok::<_, E>(Known {
+                bytes: bytes(&value),
+                value: Arc::new(value),
+            })
+        };
+        let question = format!("{} {question}", type_name::<T>());
+        let known = self.0.known.get_or_work(version, question, work).await?;
+        let other = |_| Arc::new(sqlx::Error::Decode("a question has answers of two types".into()));
+        Ok(known.value.downcast::<T>().map_err(other)?)
     }
 
     /// As [`Self::answer`], a number, for the version that the caller asked for.
@@ -105,6 +147,8 @@ pub(super) async fn version(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
 /// What was worked out for one version of the catalog. The version is asked for each time, of all replicas' changes:
 /// what is remembered is never older than the catalog.
 struct Remembered<T> {
+    /// Bytes that are kept, about.
+    most: usize,
     size: fn(&T) -> usize,
     kept: Mutex<Kept<T>>,
 }
@@ -131,8 +175,9 @@ impl<T> Kept<T> {
 }
 
 impl<T: Clone> Remembered<T> {
-    fn new(size: fn(&T) -> usize) -> Self {
+    fn new(most: usize, size: fn(&T) -> usize) -> Self {
         Self {
+            most,
             size,
             kept: Mutex::new(Kept::of(0)),
         }
@@ -175,7 +220,7 @@ impl<T: Clone> Remembered<T> {
         let cell = kept.old.remove(question).unwrap_or_default();
         let bytes = cell.get().map_or(0, self.size);
         kept.young.insert(question.to_owned(), cell.clone());
-        kept.grow(question.len() + 100 + bytes);
+        kept.grow(question.len() + 100 + bytes, self.most);
         cell
     }
 
@@ -185,9 +230,9 @@ impl<T: Clone> Remembered<T> {
         if kept.version != version {
             return;
         }
-        match bytes > MOST_BYTES / 4 {
+        match bytes > self.most / 4 {
             true => drop(kept.young.remove(question)),
-            false => kept.grow(bytes),
+            false => kept.grow(bytes, self.most),
         }
     }
 
@@ -197,9 +242,9 @@ impl<T: Clone> Remembered<T> {
 }
 
 impl<T> Kept<T> {
-    fn grow(&mut self, bytes: usize) {
+    fn grow(&mut self, bytes: usize, most: usize) {
         self.bytes += bytes;
-        if self.bytes > MOST_BYTES / 2 {
+        if self.bytes > most / 2 {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
@@ -218,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_asked_again_is_kept_and_the_rest_goes() {
-        let remembered = Remembered::new(Bytes::len);
+        let remembered = Remembered::new(MOST_BYTES, Bytes::len);
         assert_eq!(ask(&remembered, 1, "often", "first").await, "first");
         let large = "x".repeat(100_000);
         for n in 0..200 {
@@ -239,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_large_or_failed_is_not_kept() {
-        let remembered = Remembered::new(Bytes::len);
+        let remembered = Remembered::new(MOST_BYTES, Bytes::len);
         let large = "x".repeat(MOST_BYTES);
         assert_eq!(ask(&remembered, 1, "large", &large).await.len(), MOST_BYTES);
         assert_eq!(ask(&remembered, 1, "large", "small").await, "small");

@@ -1,10 +1,10 @@
 //! What people have looked at lately.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 /// Refs that a user has looked at, the latest first.
-pub async fn list(db: &PgPool, user_ref: &str, limit: i64) -> Result<Vec<String>, sqlx::Error> {
+pub async fn list(db: impl PgExecutor<'_>, user_ref: &str, limit: i64) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select entity_ref from catalog_seen where user_ref = $1 order by seen_at desc, entity_ref limit $2",
         user_ref,

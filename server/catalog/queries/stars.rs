@@ -1,10 +1,10 @@
 //! Stars of people.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 /// Refs that a user has starred, the latest first.
-pub async fn list(db: &PgPool, user_ref: &str) -> Result<Vec<String>, sqlx::Error> {
+pub async fn list(db: impl PgExecutor<'_>, user_ref: &str) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select entity_ref from catalog_star where user_ref = $1 order by starred_at desc, entity_ref",
         user_ref

@@ -85,8 +85,8 @@ async fn the_inbox_names_all_missing_owners(db: PgPool) {
     .join("---\n");
     forge.write("a/demo", "c.yaml", &file);
     register(&client.catalog, &url("a/demo", "c.yaml")).await;
-    let (missing, total) = client.catalog.missing_owners(2).await.unwrap();
-    assert_eq!(total, 3);
+    let (missing, total) = &*client.catalog.missing_owners(2).await.unwrap();
+    assert_eq!(*total, 3);
     let told: Vec<(String, i64, Vec<String>)> = missing
         .iter()
         .map(|missing| {
