@@ -16,6 +16,7 @@ mod golden_paths;
 mod hostile;
 mod kinds;
 mod layers;
+mod packages;
 mod pictures;
 mod removal;
 mod roadie_actions;

@@ -98,6 +98,13 @@ impl Systems {
         }
     }
 
+    /// A client of the running platform's cluster, as its administrator. Nothing else of the platform is asked for.
+    pub fn cluster_of(platform: &RunningPlatform) -> kube::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let settings = cluster(Path::new(&text(&platform.endpoints, "/kubeconfig")));
+        Cluster::new(&settings).expect("settings that work").client
+    }
+
     /// The product's HTTP clients for one address.
     pub fn outbound(&self, url: &str) -> Outbound {
         let _ = rustls::crypto::ring::default_provider().install_default();
