@@ -192,6 +192,10 @@ async fn a_real_api_server_takes_everything_without_a_warning() {
         }},
     });
     apply(&client, &strict).await;
+    // The cluster makes it for itself, a moment later.
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
+    apply(&client, &account).await;
     for other in ["velero", "argocd"] {
         apply(
             &client,
