@@ -23,15 +23,11 @@ pub struct Package {
 /// # Errors
 /// Where a file belongs to none: then it was not installed by the package manager, and nobody tells its version.
 pub fn owners(files: &BTreeSet<PathBuf>) -> Result<BTreeMap<String, Package>> {
-    let mut packages = BTreeMap::new();
-    for file in files {
-        let name = owner(file)?;
-        if !packages.contains_key(&name) {
-            let package = package(&name)?;
-            packages.insert(name, package);
-        }
-    }
-    Ok(packages)
+    let names: BTreeSet<String> = files.iter().map(|file| owner(file)).collect::<Result<_>>()?;
+    names
+        .into_iter()
+        .map(|name| Ok((name.clone(), package(&name)?)))
+        .collect()
 }
 
 /// The files that a package has installed below a folder, sorted.
