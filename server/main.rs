@@ -61,6 +61,14 @@ enum CatalogCommand {
 enum ConfigCommand {
     /// Say what is wrong with the configuration; touches nothing.
     Check(Files),
+    /// Say where each value comes from, what it took the place of, and whether it is obeyed; never shows secrets.
+    Explain {
+        /// Only this key and those below it, such as backend.database.
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+        #[command(flatten)]
+        files: Files,
+    },
 }
 
 #[derive(Args)]
@@ -108,6 +116,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 println!("warning: {warning}");
             }
             println!("The configuration can be used.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config {
+            command: ConfigCommand::Explain { key, files },
+        } => {
+            for explained in config::explain(&files.files, key.as_deref())? {
+                println!("{explained}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Catalog {

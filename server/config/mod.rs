@@ -1,7 +1,10 @@
 //! Backstage's `app-config.yaml` is our configuration: several files, merged in order, with variables and
 //! includes (as `@backstage/config-loader` 1.11 reads them). Only `app` uses what is here.
 
+mod advice;
+mod explain;
 mod node;
+mod secrets;
 mod substitute;
 mod types;
 mod unknown;
@@ -12,11 +15,15 @@ use std::sync::Arc;
 
 use node::{Node, NodeValue, Place};
 
+pub use advice::Standing;
+pub use explain::{ExplainError, Explained, explain, explain_with};
 pub use node::Places;
 pub use types::*;
 pub use values::{HumanDuration, Secret, Size};
 
 const DEFAULTS: &str = include_str!("defaults.yaml");
+/// Where defaults stand, for people.
+const BUILT_IN: &str = "built-in defaults";
 const PREFIX: &str = "APP_CONFIG_";
 
 /// Tells an environment variable.
@@ -107,8 +114,15 @@ fn environment(variables: &[(String, String)]) -> impl Fn(&str) -> Option<String
 
 /// Files over the defaults, and variables over files: as JSON, and where each value stands.
 fn read(files: &[PathBuf], variables: &[(String, String)]) -> Result<(serde_json::Value, Places), ConfigError> {
+    let mut places = Places::default();
+    let json = merged(files, variables)?.into_json("", &mut places).unwrap_or_default();
+    Ok((json, places))
+}
+
+/// Files over the defaults, and variables over files.
+fn merged(files: &[PathBuf], variables: &[(String, String)]) -> Result<Node, ConfigError> {
     let environment = environment(variables);
-    let defaults: Arc<str> = "built-in defaults".into();
+    let defaults: Arc<str> = BUILT_IN.into();
     let mut tree = Node::parse(DEFAULTS, &defaults).map_err(|(place, reason)| ConfigError::Wrong {
         place: place.to_string(),
         key: String::new(),
@@ -130,9 +144,7 @@ fn read(files: &[PathBuf], variables: &[(String, String)]) -> Result<(serde_json
             tree.merge(over);
         }
     }
-    let mut places = Places::default();
-    let json = tree.into_json("", &mut places).unwrap_or_default();
-    Ok((json, places))
+    Ok(tree)
 }
 
 /// `APP_CONFIG_a_b_c=value` is `{a: {b: {c: value}}}`; the value is JSON, or else text.
@@ -146,12 +158,12 @@ fn from_variable(name: &str, value: &str) -> Option<Node> {
     let place = Place {
         source: format!("environment variable {name}").into(),
         line: 0,
+        column: 0,
     };
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     let leaf = Node::from_json(value, &place);
-    Some(keys.into_iter().rev().fold(leaf, |below, key| Node {
-        place: place.clone(),
-        value: NodeValue::Map(vec![(key.to_owned(), below)]),
+    Some(keys.into_iter().rev().fold(leaf, |below, key| {
+        Node::new(place.clone(), NodeValue::Map(vec![(key.to_owned(), below)]))
     }))
 }
 

@@ -8,11 +8,22 @@ use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// File (or environment variable) and line, counted from 1; 0 where there are no lines.
+/// File (or environment variable), line and column, counted from 1; 0 where there are no lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub source: Arc<str>,
     pub line: u64,
+    pub column: u64,
+}
+
+impl Place {
+    /// `file:line:column`; messages about mistakes name the line only.
+    pub fn exact(&self) -> String {
+        match self.line {
+            0 => self.source.to_string(),
+            line => format!("{}:{line}:{}", self.source, self.column),
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -27,6 +38,18 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub place: Place,
+    pub value: NodeValue,
+    /// What the value was taken from, as the file names it: `${HOST}`, `$file token`, `$include more.yaml`.
+    pub via: Vec<String>,
+    /// What stood here before, in files or defaults below; the newest last.
+    pub under: Vec<Earlier>,
+}
+
+/// A value that another one took the place of.
+#[derive(Debug, Clone)]
+pub(super) struct Earlier {
+    pub place: Place,
+    pub via: Vec<String>,
     pub value: NodeValue,
 }
 
@@ -43,20 +66,44 @@ pub(super) enum NodeValue {
 }
 
 impl Node {
+    pub fn new(place: Place, value: NodeValue) -> Self {
+        Self {
+            place,
+            value,
+            via: Vec::new(),
+            under: Vec::new(),
+        }
+    }
+
+    /// Remembers what this and all below it was taken from.
+    pub fn taken_from(mut self, via: &str) -> Self {
+        self.via.push(via.to_owned());
+        self.value = match self.value {
+            NodeValue::List(items) => NodeValue::List(items.into_iter().map(|item| item.taken_from(via)).collect()),
+            NodeValue::Map(entries) => NodeValue::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, value.taken_from(via)))
+                    .collect(),
+            ),
+            other => other,
+        };
+        self
+    }
+
     /// Parses one YAML (or JSON) document; an empty one is an empty map.
     pub fn parse(text: &str, source: &Arc<str>) -> Result<Self, (Place, String)> {
         let options = serde_saphyr::options! { strict_booleans: true };
         match serde_saphyr::from_str_with_options::<Option<Spanned<Raw>>>(text, options) {
             Ok(Some(raw)) => Ok(Self::from_raw(raw, source)),
-            Ok(None) => Ok(Self {
-                place: place(source, 1),
-                value: NodeValue::Map(Vec::new()),
-            }),
+            Ok(None) => Ok(Self::new(place(source, 1, 1), NodeValue::Map(Vec::new()))),
             Err(error) => {
                 // A snippet could show a secret.
                 let error = error.without_snippet();
-                let line = error.location().map_or(0, |location| location.line());
-                Err((place(source, line), error.to_string()))
+                let (line, column) = error
+                    .location()
+                    .map_or((0, 0), |location| (location.line(), location.column()));
+                Err((place(source, line, column), error.to_string()))
             }
         }
     }
@@ -78,10 +125,7 @@ impl Node {
                     .collect(),
             ),
         };
-        Self {
-            place: place.clone(),
-            value,
-        }
+        Self::new(place.clone(), value)
     }
 
     fn from_raw(raw: Spanned<Raw>, source: &Arc<str>) -> Self {
@@ -98,10 +142,8 @@ impl Node {
                     .collect(),
             ),
         };
-        Self {
-            place: place(source, raw.referenced.line()),
-            value,
-        }
+        let place = place(source, raw.referenced.line(), raw.referenced.column());
+        Self::new(place, value)
     }
 
     /// Lays `over` on top: maps are merged key by key, everything else is replaced, arrays too.
@@ -119,11 +161,16 @@ impl Node {
             }
             // What is not defined leaves what stands below.
             (NodeValue::Undefined(_), value @ NodeValue::Undefined(_)) => self.value = value,
-            (_, NodeValue::Undefined(_)) => {}
-            (_, value) => {
-                self.value = value;
-                self.place = over.place;
-            }
+            (_, value @ NodeValue::Undefined(_)) => self.under.push(Earlier {
+                place: over.place,
+                via: over.via,
+                value,
+            }),
+            (_, value) => self.under.push(Earlier {
+                place: std::mem::replace(&mut self.place, over.place),
+                via: std::mem::replace(&mut self.via, over.via),
+                value: std::mem::replace(&mut self.value, value),
+            }),
         }
     }
 
@@ -178,10 +225,11 @@ pub struct Places {
     pub(super) undefined: BTreeMap<String, String>,
 }
 
-fn place(source: &Arc<str>, line: u64) -> Place {
+fn place(source: &Arc<str>, line: u64, column: u64) -> Place {
     Place {
         source: source.clone(),
         line,
+        column,
     }
 }
 

@@ -44,9 +44,24 @@ struct Substitution<'a> {
 
 impl Substitution<'_> {
     fn apply(&self, node: Node, path: &str) -> Result<Node, ConfigError> {
-        let Node { place, value } = node;
+        let Node {
+            place,
+            value,
+            via,
+            under,
+        } = node;
         let value = match value {
-            NodeValue::Text(text) => self.text(text),
+            NodeValue::Text(text) if text.contains("${") => {
+                let mut named: Vec<String> = named_variables(&text);
+                named.extend(via);
+                let value = self.text(text);
+                return Ok(Node {
+                    place,
+                    value,
+                    via: named,
+                    under,
+                });
+            }
             NodeValue::List(items) => NodeValue::List(
                 items
                     .into_iter()
@@ -68,7 +83,12 @@ impl Substitution<'_> {
             },
             other => other,
         };
-        Ok(Node { place, value })
+        Ok(Node {
+            place,
+            value,
+            via,
+            under,
+        })
     }
 
     /// `$${` is a plain `${`; one variable that is not set makes the whole text undefined.
@@ -108,14 +128,10 @@ impl Substitution<'_> {
         let NodeValue::Text(argument) = &argument.value else {
             return Err(wrong(place, path, format!("{name} needs a text")));
         };
+        let via = format!("{name} {argument}");
         let argument = match self.text(argument.clone()) {
             NodeValue::Text(text) => text,
-            other => {
-                return Ok(Node {
-                    place: place.clone(),
-                    value: other,
-                });
-            }
+            other => return Ok(Node::new(place.clone(), other).taken_from(&via)),
         };
         let value = match name {
             "$env" => match (self.environment)(&argument) {
@@ -128,12 +144,12 @@ impl Substitution<'_> {
                     .map_err(|error| wrong(place, path, format!("$file {} cannot be read: {error}", file.display())))?;
                 NodeValue::Text(text.trim_end().to_owned())
             }
-            _ => return self.include(&argument, place, path),
+            _ => {
+                let included = self.include(&argument, place, path)?;
+                return Ok(included.taken_from(&format!("{via} at {}", place.exact())));
+            }
         };
-        Ok(Node {
-            place: place.clone(),
-            value,
-        })
+        Ok(Node::new(place.clone(), value).taken_from(&via))
     }
 
     /// `file.yaml` or `file.yaml#a.b`.
@@ -176,6 +192,20 @@ impl Substitution<'_> {
         }
         Ok(node)
     }
+}
+
+/// `${NAME}` for each variable that a text names.
+fn named_variables(text: &str) -> Vec<String> {
+    VARIABLE
+        .find_iter(text)
+        .map(|found| found.as_str())
+        .filter(|part| !part.starts_with("$$"))
+        .map(|part| {
+            let inner = part.trim_start_matches("${").trim_end_matches('}');
+            let name = inner.split_once(":-").map_or(inner, |(name, _)| name);
+            format!("${{{}}}", name.trim())
+        })
+        .collect()
 }
 
 fn directive(entries: &[(String, Node)]) -> Option<(&str, &Node)> {

@@ -8,15 +8,22 @@ use serde_json::Value;
 use super::node::join;
 use super::types::Config;
 
-/// Paths of keys that no part of the portal knows, each with the nearest known key beside it.
-pub(super) fn unknown_keys(config: &Value) -> Vec<(String, Option<String>)> {
+/// Marks, in the schema, what is accepted and not used.
+pub(super) const IGNORED: &str = "x-ignored";
+
+/// What the configuration may say, as JSON Schema without references.
+pub(super) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let schema = settings.into_generator().into_root_schema_for::<Config>();
+    settings.into_generator().into_root_schema_for::<Config>().to_value()
+}
+
+/// Paths of keys that no part of the portal knows, each with the nearest known key beside it.
+pub(super) fn unknown_keys(config: &Value) -> Vec<(String, Option<String>)> {
     let mut unknown = Vec::new();
-    walk(config, schema.as_value(), "", &mut unknown);
+    walk(config, &schema(), "", &mut unknown);
     unknown
 }
 
@@ -24,25 +31,13 @@ fn walk(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<(String, Op
     match value {
         Value::Object(entries) => {
             let alternatives = alternatives(schema);
-            let known: BTreeSet<&str> = alternatives
-                .iter()
-                .filter_map(|schema| schema.get("properties")?.as_object())
-                .flat_map(|properties| properties.keys().map(String::as_str))
-                .collect();
+            let known = names(&alternatives);
             for (key, value) in entries {
                 let below = join(path, key);
-                let schema = alternatives
-                    .iter()
-                    .find_map(|schema| schema.get("properties")?.get(key))
-                    .or_else(|| {
-                        alternatives
-                            .iter()
-                            .find_map(|schema| schema.get("additionalProperties"))
-                    });
-                match schema {
+                match property(&alternatives, key) {
                     Some(schema) => walk(value, schema, &below, unknown),
                     None if known.is_empty() => {}
-                    None => unknown.push((below, nearest(key, &known))),
+                    None => unknown.push((below, nearest(key, known.iter().copied()))),
                 }
             }
         }
@@ -58,18 +53,41 @@ fn walk(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<(String, Op
     }
 }
 
+/// Keys that a map may have.
+pub(super) fn names<'a>(alternatives: &[&'a Value]) -> BTreeSet<&'a str> {
+    alternatives
+        .iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(|properties| properties.keys().map(String::as_str))
+        .collect()
+}
+
+/// What may stand at a key of a map.
+pub(super) fn property<'a>(alternatives: &[&'a Value], key: &str) -> Option<&'a Value> {
+    let named = alternatives
+        .iter()
+        .find_map(|schema| schema.get("properties")?.get(key));
+    named.or_else(|| {
+        alternatives
+            .iter()
+            .find_map(|schema| schema.get("additionalProperties"))
+    })
+}
+
 /// The schema itself and what it offers to choose from.
-fn alternatives(schema: &Value) -> Vec<&Value> {
+pub(super) fn alternatives(schema: &Value) -> Vec<&Value> {
     let mut all = vec![schema];
     for list in ["anyOf", "oneOf", "allOf"] {
-        all.extend(schema.get(list).and_then(Value::as_array).into_iter().flatten());
+        let offered = schema.get(list).and_then(Value::as_array).into_iter().flatten();
+        all.extend(offered.flat_map(alternatives));
     }
     all
 }
 
-fn nearest(key: &str, known: &BTreeSet<&str>) -> Option<String> {
+/// The name most like `key`, if one is much like it.
+pub(super) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     known
-        .iter()
+        .into_iter()
         .map(|candidate| {
             (
                 strsim::jaro_winkler(&key.to_lowercase(), &candidate.to_lowercase()),
@@ -78,5 +96,5 @@ fn nearest(key: &str, known: &BTreeSet<&str>) -> Option<String> {
         })
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| (*candidate).to_owned())
+        .map(|(_, candidate)| candidate.to_owned())
 }

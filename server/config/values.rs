@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("writeOnly" = true))]
 pub struct Secret(#[serde(deserialize_with = "text")] String);
 
 impl Secret {

@@ -135,12 +135,11 @@ pub struct Connection {
     #[serde(default, deserialize_with = "optional_text")]
     pub database: Option<String>,
     #[serde(default, deserialize_with = "ssl")]
-    #[schemars(with = "Unused")]
     pub ssl: Option<Ssl>,
 }
 
 /// TLS to the database; certificates are always checked.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ssl {
     /// Certificate authority, PEM; the system's where it is not given.
@@ -148,6 +147,8 @@ pub struct Ssl {
     /// Client certificate and key, PEM.
     pub cert: Option<String>,
     pub key: Option<Secret>,
+    #[serde(rename = "rejectUnauthorized")]
+    _reject_unauthorized: Unused,
 }
 
 fn ssl<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ssl>, D::Error> {

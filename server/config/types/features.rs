@@ -18,7 +18,7 @@ pub struct Catalog {
     pub locations: Vec<CatalogLocation>,
     /// How often locations are read when nothing reports a change; `false` for never.
     #[serde(deserialize_with = "interval")]
-    #[schemars(with = "Unused")]
+    #[schemars(with = "serde_json::Value")]
     pub processing_interval: Option<HumanDuration>,
     /// Who may register locations on pages and by the API: `true` for nobody.
     #[serde(default)]
@@ -119,7 +119,7 @@ pub struct Schedule {
 pub struct CatalogRule {
     /// Kinds, or `{kind: …, spec.type: …}` objects.
     #[serde(default)]
-    #[schemars(with = "Unused")]
+    #[schemars(with = "serde_json::Value")]
     pub allow: Vec<AllowedKind>,
     #[serde(rename = "locations")]
     pub locations: Option<Vec<RuleLocation>>,

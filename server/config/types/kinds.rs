@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Unused;
 use crate::config::values::text;
 
 /// What the catalog has beside what Backstage's has.
@@ -27,7 +26,7 @@ pub struct DeclaredKind {
     pub plural: Option<Words>,
     pub icon: Option<String>,
     /// JSON Schema of `spec`: as it is, or the text of a file.
-    #[schemars(with = "Unused")]
+    #[schemars(with = "serde_json::Value")]
     pub schema: Option<serde_json::Value>,
     #[serde(default)]
     pub relations: Vec<DeclaredRelation>,

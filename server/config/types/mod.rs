@@ -7,6 +7,7 @@ mod kinds;
 mod proxy;
 mod systems;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -24,8 +25,28 @@ pub use kinds::*;
 pub use proxy::*;
 pub use systems::*;
 
-/// A key that is accepted and not used.
-type Unused = Option<serde_json::Value>;
+/// A key that is accepted and not used; `config/advice.rs` says what takes its place.
+type Unused = Option<Ignored>;
+
+/// Anything. Its schema tells it from values that are used.
+#[derive(Debug, Clone)]
+pub struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl JsonSchema for Ignored {
+    fn schema_name() -> Cow<'static, str> {
+        "Ignored".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ (super::unknown::IGNORED): true })
+    }
+}
 
 /// The whole configuration. Defaults are in `defaults.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -46,7 +67,7 @@ pub struct Config {
     #[serde(default)]
     pub argocd: ArgoCd,
     #[serde(default)]
-    #[schemars(with = "Unused")]
+    #[schemars(with = "serde_json::Value")]
     pub proxy: Proxy,
     pub portico: Portico,
     #[serde(rename = "argoWorkflows")]
