@@ -28,6 +28,14 @@ enum Command {
     Serve(Files),
     /// Bring the database to this version, and end.
     Migrate(Files),
+    /// Try every outside system, and say what is wrong and what to do; ends with 1 where something is broken.
+    Doctor {
+        #[command(flatten)]
+        files: Files,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Commands about descriptions of entities.
     Catalog {
         #[command(subcommand)]
@@ -105,6 +113,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 let pool = app::open_database(&config).await?;
                 db::migrate(&pool).await?;
                 Ok(ExitCode::SUCCESS)
+            })
+        }
+        Command::Doctor { files, json } => {
+            let config = load(&files)?;
+            let report = runtime()?.block_on(app::doctor(&config, &Clock::system()));
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&report)?),
+                false => print!("{report}"),
+            }
+            Ok(match report.ok {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
             })
         }
         Command::Config {

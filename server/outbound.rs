@@ -1,13 +1,17 @@
 //! The one constructor for HTTP clients. They check certificates, give up in time, and follow redirects
 //! only to systems that the configuration names.
 
+mod look;
+
+pub use look::Look;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use url::Url;
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -68,6 +72,8 @@ pub struct Outbound {
     allowed: Arc<[Allowed]>,
     following: Client,
     direct: Client,
+    /// Authorities beside the system's.
+    certificates: Arc<[Certificate]>,
 }
 
 impl Outbound {
@@ -94,6 +100,7 @@ impl Outbound {
             allowed,
             following,
             direct,
+            certificates: certificates.into(),
         })
     }
 
@@ -137,7 +144,7 @@ fn redirects(allowed: Arc<[Allowed]>) -> Policy {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one constructor")]
-fn client(certificates: &[Certificate], redirects: Policy) -> Result<Client, OutboundError> {
+fn builder(certificates: &[Certificate], redirects: Policy) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIME)
@@ -146,8 +153,10 @@ fn client(certificates: &[Certificate], redirects: Policy) -> Result<Client, Out
         .referer(false)
         .redirect(redirects)
         .tls_certs_merge(certificates.iter().cloned())
-        .build()
-        .map_err(OutboundError::Client)
+}
+
+fn client(certificates: &[Certificate], redirects: Policy) -> Result<Client, OutboundError> {
+    builder(certificates, redirects).build().map_err(OutboundError::Client)
 }
 
 /// The whole body, if it is not larger than `limit` bytes.

@@ -124,6 +124,24 @@ pub(super) fn sessions(
     }
 }
 
+/// The providers of the chosen environment, with their ids; `None` for one that does not speak OpenID Connect.
+pub(super) fn identity_providers(
+    config: &Config,
+    outbound: &Outbound,
+    clock: &Clock,
+) -> Vec<(String, Option<(Url, Provider)>)> {
+    providers(config)
+        .map(|(id, provider)| {
+            let settings = provider_settings(config, id, provider);
+            let made = settings.map(|settings| {
+                let url = settings.metadata_url.clone();
+                (url, Provider::new(settings, outbound.direct_client(), clock.clone()))
+            });
+            (id.to_owned(), made)
+        })
+        .collect()
+}
+
 /// The providers of the chosen environment, with their ids.
 fn providers(config: &Config) -> impl Iterator<Item = (&str, &ProviderConfig)> {
     let environment = config.auth.environment.as_deref().unwrap_or(ENVIRONMENT);

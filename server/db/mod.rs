@@ -1,9 +1,11 @@
 //! The connection pool and its migrations; connections and rounds for reading.
 
+mod examine;
 mod queries;
 mod readers;
 mod rounds;
 
+pub use examine::{Examined, examine};
 pub use readers::{Reader, Readers};
 pub use rounds::Rounds;
 

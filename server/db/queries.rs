@@ -27,6 +27,23 @@ pub(super) async fn ping(db: &sqlx::PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Whether the user may make tables, and the tables that the user may not read and write.
+pub(super) async fn rights(connection: &mut PgConnection) -> Result<(bool, Vec<String>), sqlx::Error> {
+    let may_create = sqlx::query_scalar!(r#"select has_schema_privilege(current_schema(), 'create') as "may!""#)
+        .fetch_one(&mut *connection)
+        .await?;
+    let closed = sqlx::query_scalar!(
+        r#"select relname::text as "name!" from pg_class
+           where relnamespace = current_schema()::regnamespace and relkind = 'r'
+             and not (has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
+                      and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete'))
+           order by relname"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok((may_create, closed))
+}
+
 /// Ends the transaction that the connection may be in.
 pub(super) async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     connection.execute("rollback").await?;

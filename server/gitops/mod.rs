@@ -17,6 +17,7 @@ use crate::telemetry;
 
 mod create;
 mod error;
+mod examine;
 mod model;
 mod project;
 mod remove;
@@ -30,6 +31,7 @@ mod watch;
 
 pub use create::{Created, NewApplication, name_problem};
 pub use error::GitOpsError;
+pub use examine::Examined;
 pub use model::{Application, Asked, Condition, HealthStatus, HistoryEntry, Operation, Resource, SyncStatus};
 pub use project::NewProject;
 pub use remove::{Maker, Removal};

@@ -26,9 +26,9 @@ pub enum Account {
 pub struct ArgoApi {
     instance: String,
     /// Without a trailing slash and without `/api/v1`.
-    base: Url,
+    pub(super) base: Url,
     account: Account,
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     /// Token of the session, until it is refused.
     session: Mutex<Option<String>>,
 }
@@ -167,7 +167,7 @@ impl ArgoApi {
         Ok(())
     }
 
-    fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, GitOpsError> {
+    pub(super) fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, GitOpsError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| self.unexpected("the url of the instance cannot have a path".to_owned()))?
@@ -178,7 +178,7 @@ impl ArgoApi {
     }
 
     /// Sends as the configured account and reads JSON. A session that has ended is renewed, once.
-    async fn json(
+    pub(super) async fn json(
         &self,
         what: &str,
         make: impl Fn(&Self) -> Result<RequestBuilder, GitOpsError>,
@@ -225,12 +225,12 @@ impl ArgoApi {
         Ok(token)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, GitOpsError> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, GitOpsError> {
         let answer = telemetry::outside(request.send()).await;
         answer.map_err(|error| self.unavailable(&error))
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, GitOpsError> {
+    pub(super) async fn body(&self, mut response: Response) -> Result<Vec<u8>, GitOpsError> {
         let mut body = Vec::new();
         while let Some(chunk) = telemetry::outside(response.chunk())
             .await
@@ -280,7 +280,7 @@ impl ArgoApi {
         }
     }
 
-    fn unexpected(&self, reason: String) -> GitOpsError {
+    pub(super) fn unexpected(&self, reason: String) -> GitOpsError {
         GitOpsError::Unexpected {
             instance: self.instance.clone(),
             reason,

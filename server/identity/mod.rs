@@ -1,6 +1,7 @@
 //! Port to the OpenID Connect provider: logging in (code flow with PKCE), asking again who somebody is, and
 //! logging out. A provider that is down is found again by itself: nothing is asked of it before it is needed.
 
+mod examine;
 mod oidc;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,6 +18,8 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::Secret;
 use oidc::{CallError, Http, OidcClient, Refusal, Token, TokenClaims, Tokens, UserClaims};
+
+pub use examine::{Authorization, Examined};
 
 /// How long a discovery document is believed. A signature with an unknown key asks again at once.
 const DISCOVERY_LIFE: Duration = Duration::hours(1);

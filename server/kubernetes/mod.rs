@@ -12,8 +12,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 mod apply;
+mod rights;
 
 pub use apply::{Applied, ApplyError};
+pub use rights::{Right, RightsError};
 
 /// An entry of `kubernetes.clusterLocatorMethods[].clusters` (type `config`), or the whole of a cluster file.
 #[derive(Clone, Default)]
@@ -130,6 +132,11 @@ pub fn clusters(settings: &[ClusterSettings]) -> Result<Vec<Cluster>, ClusterErr
         return Ok(Cluster::in_cluster()?.into_iter().collect());
     }
     settings.iter().map(Cluster::new).collect()
+}
+
+/// The authority's certificates in DER; none where the machine's own roots are meant, or what is configured is wrong.
+pub fn authorities(settings: &ClusterSettings) -> Vec<Vec<u8>> {
+    roots(settings).ok().flatten().unwrap_or_default()
 }
 
 /// The CA's certificates in DER; `None` where the machine's own roots are meant.

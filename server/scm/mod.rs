@@ -12,6 +12,7 @@ mod address;
 mod archive;
 mod collaboration;
 mod commits;
+mod examined;
 mod failure;
 mod forgejo;
 mod forges;
@@ -21,6 +22,7 @@ mod trees;
 pub use collaboration::{
     Collaboration, Issue, NewFile, NewHook, NewIssue, NewPullRequest, PullRequest, PullRequestState, RepositorySettings,
 };
+pub use examined::Examined;
 pub use forgejo::{Forgejo, ForgejoConfig, is_signed, reported_event};
 pub use forges::{ForgeSettingsError, Forges, RepoUrl};
 pub use github::{Access, BranchProtection, Github, GithubConfig, NewGithubRepository, OidcSubject};
@@ -271,6 +273,14 @@ pub trait Scm: Send + Sync {
         Err(ScmError::Denied {
             host: self.base().to_owned(),
             reason: "it takes no token of a template".to_owned(),
+        })
+    }
+
+    /// What the forge says of itself and of the configured account. Changes nothing.
+    async fn examine(&self) -> Result<Examined, ScmError> {
+        Err(ScmError::Unexpected {
+            host: self.base().to_owned(),
+            reason: "it says nothing of itself".to_owned(),
         })
     }
 

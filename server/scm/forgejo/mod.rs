@@ -11,11 +11,12 @@ use url::Url;
 use super::address::{SEGMENT, is_commit_id};
 use super::commits;
 use super::{
-    Collaboration, Commit, CommitStatus, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo,
-    Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
+    Collaboration, Commit, CommitStatus, Examined, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository,
+    RepositoryInfo, Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
 };
 
 mod collaboration;
+mod examine;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -136,6 +137,10 @@ impl Forgejo {
 
 #[async_trait::async_trait]
 impl Scm for Forgejo {
+    async fn examine(&self) -> Result<Examined, ScmError> {
+        self.examined().await
+    }
+
     fn web_url(&self, source: &Source, folder: bool) -> String {
         let mut url = match source.reference.as_deref() {
             Some(reference) => {

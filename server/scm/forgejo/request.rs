@@ -1,7 +1,7 @@
 //! Requests to one forge: address, account, limits, and what a failure means.
 
 use axum::body::Bytes;
-use reqwest::{Method, RequestBuilder, Response, header};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -74,6 +74,17 @@ impl Api {
             return Ok(response);
         }
         Err(self.failure(response, what).await)
+    }
+
+    /// Sends what cannot be carried out: that its values are not accepted means that it would be allowed.
+    pub async fn try_it(&self, request: RequestBuilder, what: &str) -> Result<(), ScmError> {
+        let response = telemetry::outside(request.send()).await;
+        let response = response.map_err(|error| self.unavailable(&error))?;
+        match response.status() {
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => Ok(()),
+            status if status.is_success() => Ok(()),
+            _ => Err(self.failure(response, what).await),
+        }
     }
 
     /// Sends and reads a JSON answer.

@@ -19,6 +19,11 @@ pub struct Repository {
 }
 
 #[derive(Debug, Deserialize)]
+pub struct Version {
+    pub version: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub struct Account {
     pub login: String,
 }

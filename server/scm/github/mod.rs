@@ -12,11 +12,12 @@ use url::Url;
 use super::address::{SEGMENT, is_commit_id};
 use super::commits;
 use super::{
-    Collaboration, Commit, CommitStatus, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository, RepositoryInfo,
-    Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
+    Collaboration, Commit, CommitStatus, Examined, MOST_COMMITS, NewHook, NewRepository, PushTarget, Repository,
+    RepositoryInfo, Scm, ScmError, Source, Tree, Watched, archive, trees::Trees,
 };
 
 mod collaboration;
+mod examine;
 mod request;
 mod settings;
 #[cfg(test)]
@@ -159,6 +160,10 @@ impl Github {
 
 #[async_trait::async_trait]
 impl Scm for Github {
+    async fn examine(&self) -> Result<Examined, ScmError> {
+        self.examined().await
+    }
+
     fn web_url(&self, source: &Source, folder: bool) -> String {
         if source.path.is_empty() && source.reference.is_none() {
             return self.page(&source.repository, &[]);

@@ -20,6 +20,12 @@ pub struct Repository {
 }
 
 #[derive(Debug, Deserialize)]
+pub struct Meta {
+    /// GitHub Enterprise Server only.
+    pub installed_version: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 pub struct Account {
     pub login: String,
     /// `User` or `Organization`.
