@@ -36,6 +36,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write everything that the portal keeps to one file; the portal may go on meanwhile.
+    Backup {
+        #[command(flatten)]
+        files: Files,
+        /// The file to write; one that is there is replaced when the new one is whole.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Put what a backup holds into the database, which has to be empty; the portal must not run.
+    Restore {
+        #[command(flatten)]
+        files: Files,
+        #[arg(value_name = "FILE")]
+        backup: PathBuf,
+        /// Remove all that is in the database first.
+        #[arg(long)]
+        force: bool,
+    },
     /// Commands about descriptions of entities.
     Catalog {
         #[command(subcommand)]
@@ -126,6 +144,27 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
             })
+        }
+        Command::Backup { files, out } => {
+            let config = load(&files)?;
+            let rows = runtime()?.block_on(app::backup(&config, &out, &Clock::system()))?;
+            println!(
+                "{} rows of {} tables are in {}.",
+                rows.values().sum::<u64>(),
+                rows.len(),
+                out.display()
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Restore { files, backup, force } => {
+            let config = load(&files)?;
+            let rows = runtime()?.block_on(app::restore(&config, &backup, force))?;
+            println!(
+                "{} rows of {} tables are restored.",
+                rows.values().sum::<u64>(),
+                rows.len()
+            );
+            Ok(ExitCode::SUCCESS)
         }
         Command::Config {
             command: ConfigCommand::Check(files),

@@ -1,5 +1,6 @@
 //! Composition: configuration becomes adapters, state, router and workers. The only place that knows all.
 
+mod backup;
 mod doctor;
 mod kinds;
 mod own_api;
@@ -34,6 +35,7 @@ use crate::scaffolder::{self, FoundTasks, MadeByCard, Outside, RecentTasks, Requ
 use crate::scm::{ForgeSettingsError, Forges, Watched};
 use crate::web::{self, Frame, KeptForms, Readiness, Section};
 
+pub use backup::{backup, restore};
 pub use doctor::{Finding, Outcome, Report, doctor};
 pub use kinds::{kinds, kinds_of_files};
 use own_api::InProcess;

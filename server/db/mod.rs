@@ -1,10 +1,12 @@
 //! The connection pool and its migrations; connections and rounds for reading.
 
+mod backup;
 mod examine;
 mod queries;
 mod readers;
 mod rounds;
 
+pub use backup::{BackupError, Rows, backup, restore};
 pub use examine::{Examined, examine};
 pub use readers::{Reader, Readers};
 pub use rounds::Rounds;
