@@ -54,6 +54,8 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Say what of a Backstage works, works differently, or is missing, and what to use.
+    CheckMigration(Files),
     /// Commands about descriptions of entities.
     Catalog {
         #[command(subcommand)]
@@ -164,6 +166,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 rows.values().sum::<u64>(),
                 rows.len()
             );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::CheckMigration(files) => {
+            print!("{}", runtime()?.block_on(app::check_migration(&files.files))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Config {

@@ -3,6 +3,7 @@
 mod backup;
 mod doctor;
 mod kinds;
+mod migration;
 mod own_api;
 mod settings;
 
@@ -38,6 +39,7 @@ use crate::web::{self, Frame, KeptForms, Readiness, Section};
 pub use backup::{backup, restore};
 pub use doctor::{Finding, Outcome, Report, doctor};
 pub use kinds::{kinds, kinds_of_files};
+pub use migration::{Migration, MigrationLine, check_migration};
 use own_api::InProcess;
 
 /// How long the start waits for a database that is not there yet.

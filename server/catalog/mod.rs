@@ -64,7 +64,7 @@ pub use seen::RecentlySeen;
 pub use state::{Location, LocationState, Origin, Registered};
 pub use store::Rival;
 pub use tabs::{EntityPages, EntityTab, ShownTab};
-pub use validate::{Validation, validate_files};
+pub use validate::{InFile, Validation, read_files, validate_files};
 pub use yaml::{documents as yaml_documents, text as yaml_text};
 
 use crate::clock::Clock;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde_json::Value;
 
+use super::entity::EntityRef;
 use super::kinds::Kinds;
 use super::read::{self, Policy, Problem, Snapshots, Sources};
 use super::rules::Rules;
@@ -91,6 +93,44 @@ pub async fn validate_files(paths: &[PathBuf], kinds: &Kinds) -> anyhow::Result<
         .problems
         .sort_by(|a, b| (&a.source, a.line).cmp(&(&b.source, b.line)));
     Ok(validation)
+}
+
+/// An entity that stands in a file, and that file.
+#[derive(Debug)]
+pub struct InFile {
+    pub entity_ref: EntityRef,
+    pub body: Value,
+    /// As the current folder sees it.
+    pub file: String,
+}
+
+/// Reads a file with all files that it names, as the portal does: the entities that are right, and, as sentences, what is
+/// wrong, addresses among it that are not read.
+///
+/// # Errors
+/// Where the file itself cannot be read.
+pub async fn read_files(file: &Path, kinds: &Kinds) -> anyhow::Result<(Vec<InFile>, Vec<String>)> {
+    let whole = file.canonicalize();
+    let whole = whole.with_context(|| format!("{} cannot be read", file.display()))?;
+    std::fs::File::open(&whole).with_context(|| format!("{} cannot be read", file.display()))?;
+    let rules = Rules::allowing(kinds.names());
+    let policy = Policy { kinds, rules: &rules };
+    let target = whole.to_string_lossy();
+    let outcome = read::read(&NoForges, &Snapshots::default(), policy, ("file", &target), &[]).await;
+    let mut entities = Vec::new();
+    // The first stands for the file itself.
+    for entity in outcome.entities.into_iter().skip(1) {
+        entities.push(InFile {
+            body: entity.body.value()?,
+            file: relative(entity.source.strip_prefix("file:").unwrap_or(&entity.source)),
+            entity_ref: entity.entity_ref,
+        });
+    }
+    let problems = outcome.problems.iter().map(|problem| match problem.line {
+        Some(line) => format!("{}:{line}: {}", relative(&problem.source), problem.message),
+        None => format!("{}: {}", relative(&problem.source), problem.message),
+    });
+    Ok((entities, problems.collect()))
 }
 
 /// Description files below a folder. Git's own folders are left out, and what lies beside a template: its skeleton is
