@@ -14,7 +14,7 @@ use crate::language::{Text, text};
 pub use check::{draft7, validate, validate_page};
 pub use conditions::effective;
 pub use field::{Choice, Control, Field, Row};
-pub use parse::{Parsed, parse_form, to_pairs};
+pub use parse::{Parsed, masked, parse_form, to_pairs};
 
 /// Names and values as `application/x-www-form-urlencoded` carries them, in order.
 pub type Pairs = Vec<(String, String)>;

@@ -37,6 +37,12 @@ pub fn parse_form(pairs: &[(String, String)], pages: &[Value]) -> Parsed {
     parsed
 }
 
+/// What stands for a secret among the answers: as many asterisks as it has letters, as in Backstage's form, so that limits
+/// of its length hold.
+pub fn masked(secret: &str) -> Value {
+    "*".repeat(secret.chars().count()).into()
+}
+
 fn parse_with(pairs: &[(String, String)], pages: &[Value], known: &Value) -> Parsed {
     let mut parsed = Parsed {
         values: json!({}),
@@ -54,7 +60,7 @@ fn parse_with(pairs: &[(String, String)], pages: &[Value], known: &Value) -> Par
             if field.control == Control::Secret {
                 if let Some(secret) = sent(&field.path).last().filter(|secret| !secret.is_empty()) {
                     parsed.secrets.insert(field.path.clone(), json!(secret));
-                    put(&mut parsed.values, &field.path, json!("******"));
+                    put(&mut parsed.values, &field.path, masked(secret));
                 }
                 continue;
             }
@@ -242,7 +248,7 @@ mod tests {
             json!({
                 "name": "demo", "replicas": 3, "public": true, "level": 2, "tags": ["x", "y"], "zones": ["b"],
                 "labels": {"a": "b"}, "config": {"region": "eu"}, "repoUrl": "github.com?owner=acme&repo=x",
-                "token": "******",
+                "token": "****",
             })
         );
         assert_eq!(parsed.secrets.get("token"), Some(&json!("hush")));
