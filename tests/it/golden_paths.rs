@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use portico::scaffolder::expressions::{FileOptions, Options, render_template, render_value};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
+
+use crate::support::{Access, AnyPlatform, eventually, fresh};
 
 #[test]
 fn every_target_of_the_entry_is_there() {
@@ -180,6 +183,89 @@ fn manifests_are_safe_and_belong_together() {
     for part in ["startupProbe", "readinessProbe", "livenessProbe", "resources"] {
         assert!(container[part].is_object(), "{part}");
     }
+}
+
+/// Each golden path, taken on a platform: what its task leaves in the forge, in Argo CD and in the catalog.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_path_leads_to_what_it_promises() {
+    let platform = AnyPlatform::start().await;
+    let [service, site, job, shop, path] = ["greet", "pages", "nightly", "shop", "path"].map(fresh);
+    let password = "kept-in-the-cluster-0123";
+    let taken = [
+        ("web-service", json!({"name": service}), json!({})),
+        ("documentation-site", json!({"name": site, "title": "Pages"}), json!({})),
+        ("scheduled-job", json!({"name": job}), json!({})),
+        (
+            "composed-application",
+            json!({"name": shop, "password": "*".repeat(password.len())}),
+            json!({"password": password}),
+        ),
+        ("golden-path", json!({"name": path, "title": "A Path"}), json!({})),
+    ];
+    for (template, values, secrets) in &taken {
+        complete(&platform, template, values, secrets).await;
+    }
+
+    assert_left(&platform, &service, &["component", "api"], true).await;
+    assert_left(&platform, &site, &["component"], false).await;
+    assert_left(&platform, &job, &["component"], true).await;
+    for (part, kinds) in [
+        ("database", &["resource"][..]),
+        ("api", &["component", "api"]),
+        ("worker", &["component"]),
+        ("web", &["component"]),
+    ] {
+        assert_left(&platform, &format!("{shop}-{part}"), kinds, true).await;
+    }
+    entity(&platform, "system", &shop).await;
+    let checkout = platform.checkout(&format!("{shop}-database"));
+    assert!(
+        checkout.files().iter().all(|file| {
+            let text = std::fs::read_to_string(checkout.path().join(file)).expect("a text");
+            !text.contains(password)
+        }),
+        "the password is in no repository"
+    );
+
+    // The golden path that a golden path made leads somewhere, too.
+    entity(&platform, "template", &path).await;
+    let made = fresh("made");
+    complete(&platform, &path, &json!({"name": made}), &json!({})).await;
+    assert_left(&platform, &made, &["component"], false).await;
+}
+
+async fn complete(platform: &Access, template: &str, values: &Value, secrets: &Value) {
+    let task = platform.take(template, values, secrets).await;
+    let ended = platform.ended(&task).await;
+    let events = platform.events(&task).await;
+    assert_eq!(ended["status"], "completed", "{template}: {events:#?}");
+}
+
+/// A repository with what the portal needs of it, an Application that is in sync, and entities of this name.
+async fn assert_left(platform: &Access, name: &str, kinds: &[&str], runs: bool) {
+    let files = platform.checkout(name).files();
+    assert!(
+        files.iter().any(|file| file == "catalog-info.yaml"),
+        "{name}: {files:?}"
+    );
+    for kind in kinds {
+        entity(platform, kind, name).await;
+    }
+    if runs {
+        eventually(&format!("Application {name} is in sync"), || async {
+            let application = platform.application(name).await?;
+            (application["status"]["sync"]["status"] == "Synced").then_some(())
+        })
+        .await;
+    } else {
+        assert_eq!(platform.application(name).await, None, "{name} runs nowhere");
+    }
+}
+
+async fn entity(platform: &Access, kind: &str, name: &str) {
+    let path = format!("/catalog/entities/by-name/{kind}/default/{name}");
+    let (status, entity) = platform.api().get(&path).await;
+    assert_eq!(status, StatusCode::OK, "{kind} {name}: {entity}");
 }
 
 fn rendered(file: &str, values: &Value) -> Value {
