@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use portico::clock::Clock;
 use portico::config::{self, Config};
+use portico::scaffolder::lint;
 use portico::{app, catalog, db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -61,6 +62,11 @@ enum Command {
         #[command(subcommand)]
         command: CatalogCommand,
     },
+    /// Commands for those who write templates.
+    Template {
+        #[command(subcommand)]
+        command: TemplateCommand,
+    },
     /// Commands about the configuration.
     Config {
         #[command(subcommand)]
@@ -82,6 +88,22 @@ enum CatalogCommand {
         /// It need not say anything else.
         #[arg(long = "config", value_name = "FILE")]
         configs: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum TemplateCommand {
+    /// Find what is wrong with templates without running them; ends with 1 where there is an error.
+    ///
+    /// Looks at steps, their inputs and expressions, at the form, and at the skeletons beside a template. Addresses
+    /// (https://…) are not read.
+    Lint {
+        /// A template's file, or a folder in which every template is checked.
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// Warnings are errors.
+        #[arg(long)]
+        strict: bool,
     },
 }
 
@@ -191,6 +213,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Template { command } => template(command),
         Command::Catalog {
             command: CatalogCommand::Validate { paths, configs },
         } => {
@@ -198,6 +221,22 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let validation = runtime()?.block_on(catalog::validate_files(&paths, &kinds))?;
             print!("{validation}");
             Ok(match validation.errors() {
+                0 => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            })
+        }
+    }
+}
+
+fn template(command: TemplateCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        TemplateCommand::Lint { paths, strict } => {
+            let mut report = lint::lint_files(&paths)?;
+            if strict {
+                report.be_strict();
+            }
+            print!("{report}");
+            Ok(match report.count(lint::Severity::Error) {
                 0 => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,
             })

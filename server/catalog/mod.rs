@@ -41,6 +41,7 @@ mod state;
 mod statuses;
 mod store;
 mod tabs;
+mod told;
 mod validate;
 mod write;
 mod yaml;
@@ -64,8 +65,9 @@ pub use seen::RecentlySeen;
 pub use state::{Location, LocationState, Origin, Registered};
 pub use store::Rival;
 pub use tabs::{EntityPages, EntityTab, ShownTab};
+pub use told::{Told, count as told_count};
 pub use validate::{InFile, Validation, read_files, validate_files};
-pub use yaml::{documents as yaml_documents, text as yaml_text};
+pub use yaml::{Fault, documents as yaml_documents, places as yaml_places, text as yaml_text};
 
 use crate::clock::Clock;
 use crate::ids::new_id;

@@ -12,6 +12,7 @@ use super::entity::EntityRef;
 use super::kinds::Kinds;
 use super::read::{self, Policy, Problem, Snapshots, Sources};
 use super::rules::Rules;
+use super::told::{Told, count};
 use crate::scm::{Located, Repository, Scm, ScmError};
 
 /// Names of the files that are looked for in folders.
@@ -169,12 +170,16 @@ impl Validation {
 impl fmt::Display for Validation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
-            show(problem, f)?;
+            let told = Told {
+                kind: if problem.temporary { "note" } else { "error" },
+                message: &problem.message,
+                file: Path::new(&problem.source),
+                line: problem.line,
+                column: problem.column,
+                notes: problem.entity.iter().map(|entity| format!("in {entity}")).collect(),
+            };
+            write!(f, "{told}")?;
         }
-        let count = |number: usize, one: &str, many: &str| match number {
-            1 => format!("1 {one}"),
-            number => format!("{number} {many}"),
-        };
         writeln!(
             f,
             "{}, {}: {}",
@@ -186,42 +191,6 @@ impl fmt::Display for Validation {
             }
         )
     }
-}
-
-fn show(problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let kind = if problem.temporary { "note" } else { "error" };
-    writeln!(f, "{kind}: {}", problem.message)?;
-    let source = relative(&problem.source);
-    let Some(line) = problem.line else {
-        return writeln!(f, "  --> {source}\n");
-    };
-    let column = problem.column.unwrap_or(1);
-    writeln!(f, "  --> {source}:{line}:{column}")?;
-    let width = line.to_string().len();
-    let text = std::fs::read_to_string(&problem.source).unwrap_or_default();
-    if let Some(content) = text.lines().nth(line - 1) {
-        let blank = " ".repeat(width);
-        // As many tabs as stand in front of the place, so that the mark is below it.
-        let indent: String = content
-            .chars()
-            .take(column - 1)
-            .map(|letter| if letter == '\t' { '\t' } else { ' ' })
-            .collect();
-        writeln!(f, "{blank} |\n{line} | {content}\n{blank} | {indent}^")?;
-    }
-    if let Some(entity) = &problem.entity {
-        writeln!(f, "{} = in {entity}", " ".repeat(width))?;
-    }
-    writeln!(f)
-}
-
-/// As seen from the current folder, where it lies in it.
-fn relative(source: &str) -> String {
-    let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
-    let relative = here
-        .ok()
-        .and_then(|here| Path::new(source).strip_prefix(here).ok().map(Path::to_path_buf));
-    relative.map_or_else(|| source.to_owned(), |path| path.display().to_string())
 }
 
 #[cfg(test)]

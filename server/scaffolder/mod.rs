@@ -16,6 +16,8 @@ pub mod engine;
 pub mod expressions;
 mod follow;
 pub mod forms;
+pub mod lint;
+mod local;
 mod model;
 pub mod operations;
 mod precheck;

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+pub mod places;
 pub mod text;
 
 /// Documents read from one file at most: more are refused rather than stored by the million.

@@ -51,6 +51,7 @@ use alias::Alias;
 pub use context::{Context, Intent};
 pub use error::{ActionError, Pause};
 pub use remove::{Item, removing};
+pub use skeleton::{Plan as SkeletonPlan, Rendering as SkeletonRendering};
 
 use crate::language::Text;
 use crate::scaffolder::Outside;
@@ -193,6 +194,13 @@ impl Registry {
             })
             .collect()
     }
+}
+
+/// What is wrong with the JSONata expression of an action's input; `None` for actions that take none.
+pub fn jsonata_problem(action: &str, input: &Value) -> Option<String> {
+    action
+        .starts_with("roadiehq:utils:jsonata")
+        .then(|| roadie::jsonata_problem(input))?
 }
 
 /// Every action that Portico ships.

@@ -28,7 +28,7 @@ pub struct Rendering {
     #[serde(default)]
     cookiecutter_compat: bool,
     /// Render only files with this extension (true: `.njk`), and take it off.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Extension>")]
     template_file_extension: Option<Value>,
     /// Overwrite files that are there.
     #[serde(default)]
@@ -37,6 +37,15 @@ pub struct Rendering {
     trim_blocks: bool,
     #[serde(default)]
     lstrip_blocks: bool,
+}
+
+/// What `templateFileExtension` may be.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "its schema is what counts")]
+enum Extension {
+    Usual(bool),
+    Own(String),
 }
 
 impl Rendering {
@@ -49,10 +58,10 @@ impl Rendering {
         json!({root: self.values})
     }
 
-    fn options(&self, cx: &Context) -> FileOptions {
+    fn options(&self, strict: bool, integrations: &[(String, String)]) -> FileOptions {
         FileOptions {
-            defined: cx.strict,
-            integrations: cx.settings.integrations.clone(),
+            defined: strict,
+            integrations: integrations.to_vec(),
             trim_blocks: self.trim_blocks,
             lstrip_blocks: self.lstrip_blocks,
             cookiecutter: self.cookiecutter_compat,
@@ -62,7 +71,8 @@ impl Rendering {
 
     /// Renders one file, whatever it is called.
     pub fn render(&self, cx: &Context, file: &str, text: &str) -> Result<String, ActionError> {
-        render_template(text, &self.context(), &self.options(cx)).map_err(|error| ActionError::Template {
+        let options = self.options(cx.strict, &cx.settings.integrations);
+        render_template(text, &self.context(), &options).map_err(|error| ActionError::Template {
             file: file.to_owned(),
             error,
         })
@@ -82,6 +92,17 @@ pub struct Plan {
 impl Plan {
     /// For a skeleton that goes into the folder `target` of the workspace.
     pub fn new(cx: &Context, target: &str, input: &Rendering) -> Result<Self, ActionError> {
+        Self::of(target, input, cx.strict, &cx.settings.integrations)
+    }
+
+    /// As [`Self::new`], without a running step: `strict` is that of the template, `integrations` are host and kind of
+    /// each that is configured.
+    pub fn of(
+        target: &str,
+        input: &Rendering,
+        strict: bool,
+        integrations: &[(String, String)],
+    ) -> Result<Self, ActionError> {
         let extension = match &input.template_file_extension {
             None | Some(Value::Bool(false) | Value::Null) => None,
             Some(Value::Bool(true)) => Some(".njk".to_owned()),
@@ -113,7 +134,7 @@ impl Plan {
         Ok(Self {
             target: target.to_owned(),
             context: input.context(),
-            options: input.options(cx),
+            options: input.options(strict, integrations),
             raw: raw
                 .build()
                 .map_err(|error| ActionError::Input(format!("copyWithoutTemplating: {error}")))?,
@@ -138,14 +159,24 @@ impl Plan {
         Ok((!skipped).then_some(rendered))
     }
 
-    /// The contents to write: rendered, or as they are.
-    fn content(&self, file: &TreeFile) -> Result<Vec<u8>, ActionError> {
+    /// How names and contents are rendered.
+    pub fn options(&self) -> &FileOptions {
+        &self.options
+    }
+
+    /// The contents are rendered, where they are text.
+    pub fn is_rendered(&self, file: &TreeFile) -> bool {
         let wanted = match &self.extension {
             Some(extension) => file.path.ends_with(extension.as_str()),
             None => !self.raw.is_match(&file.path),
         };
+        wanted && file.link.is_none() && !looks_binary(&file.content)
+    }
+
+    /// The contents to write: rendered, or as they are.
+    fn content(&self, file: &TreeFile) -> Result<Vec<u8>, ActionError> {
         match std::str::from_utf8(&file.content) {
-            Ok(text) if wanted && file.link.is_none() && !looks_binary(&file.content) => {
+            Ok(text) if self.is_rendered(file) => {
                 let rendered =
                     render_template(text, &self.context, &self.options).map_err(|error| ActionError::Template {
                         file: file.path.clone(),

@@ -6,6 +6,7 @@
 //! tree of `ast`, `evaluate` walks it over the values of `value`, which behave as JavaScript's do.
 //! Everything is paid from a `budget`, so that no template runs, grows or nests without end.
 
+mod analysis;
 mod ast;
 mod budget;
 mod coerce;
@@ -34,6 +35,7 @@ use self::ast::{Expression, Kind, Node};
 use self::evaluate::Evaluation;
 use self::scan::Syntax;
 
+pub use self::analysis::{Analysis, Guard, Missing, Reference, Unknown, analyse, analyse_file, functions, names_of};
 pub use self::budget::Limits;
 pub use self::error::{ErrorKind, ExpressionError};
 pub use self::extensions::EXTENSIONS;

@@ -8,6 +8,37 @@ use super::error::Fault;
 use super::filters::text::{lower, upper};
 use super::value::Value;
 
+/// Names of all tests.
+pub(super) const NAMES: &[&str] = &[
+    "callable",
+    "defined",
+    "divisibleby",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "falsy",
+    "ge",
+    "greaterthan",
+    "gt",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "null",
+    "number",
+    "odd",
+    "sameas",
+    "string",
+    "truthy",
+    "undefined",
+    "upper",
+];
+
 /// `subject is name(arguments)`.
 pub(super) fn test(name: &str, subject: &Value, arguments: &[Value], budget: &Budget) -> Result<bool, Fault> {
     budget.spend(1)?;

@@ -74,6 +74,20 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Fields (`ui:field`) that have a control of their own, and those of Backstage that a plain text stands for.
+pub const FIELDS: [&str; 10] = [
+    "EntityNamePicker",
+    "EntityPicker",
+    "EntityTagsPicker",
+    "MultiEntityPicker",
+    "MyGroupsPicker",
+    "OwnedEntityPicker",
+    "OwnerPicker",
+    "RepoBranchPicker",
+    "RepoUrlPicker",
+    "Secret",
+];
+
 /// Backstage's own fields. Those that are missing here are filled in as their type says.
 fn extension(field: &str, schema: &Value) -> Option<Control> {
     let option = |name: &str| schema.get("ui:options").and_then(|options| options.get(name));

@@ -13,6 +13,7 @@ use crate::language::{Text, text};
 
 pub use check::{draft7, validate, validate_page};
 pub use conditions::effective;
+pub use control::FIELDS;
 pub use field::{Choice, Control, Field, Row};
 pub use parse::{Parsed, masked, parse_form, to_pairs};
 

@@ -64,15 +64,16 @@ const LACKING: [&str; 1] = ["clone"];
 
 /// What is wrong with the input's `expression`, told before the task begins.
 pub fn problems(input: &Value) -> Vec<InputProblem> {
-    let checked = input["expression"].as_str().map(check);
-    let reason = match checked {
-        None | Some(Ok(_)) => return Vec::new(),
-        Some(Err(reason)) => reason,
-    };
-    vec![InputProblem {
+    let problem = problem(input).map(|reason| InputProblem {
         key: "expression",
         message: text!("The JSONata expression cannot be evaluated: {reason}", reason = reason),
-    }]
+    });
+    problem.into_iter().collect()
+}
+
+/// Why the input's `expression` cannot be evaluated, for the template's author.
+pub fn problem(input: &Value) -> Option<String> {
+    check(input["expression"].as_str()?).err()
 }
 
 /// The expression's tree; an error where it is none, or needs what the engine lacks.

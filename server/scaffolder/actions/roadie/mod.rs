@@ -23,7 +23,7 @@ mod zip;
 pub use append_file::AppendFile;
 pub use create_resources::CreateResources;
 pub use http_request::HttpRequest;
-pub use jsonata::Jsonata;
+pub use jsonata::{Jsonata, problem as jsonata_problem};
 pub use jsonata_json::JsonataJson;
 pub use jsonata_yaml::JsonataYaml;
 pub use merge::Merge;

@@ -75,7 +75,7 @@ pub(super) struct Evaluation<'r> {
 }
 
 /// Names that every template sees.
-const GLOBALS: &[&str] = &["range", "cycler", "joiner", "always", "failure"];
+pub(super) const GLOBALS: &[&str] = &["range", "cycler", "joiner", "always", "failure"];
 
 impl<'r> Evaluation<'r> {
     pub fn new(source: &'r [u16], context: &'r serde_json::Value, options: &'r Options, python_methods: bool) -> Self {

@@ -52,6 +52,63 @@ pub(super) fn apply(name: &str, subject: Value, arguments: &[Value], cx: &Contex
     filter(subject, &given)
 }
 
+/// All of them, `jsonify` too.
+pub(super) const NAMES: &[&str] = &[
+    "abs",
+    "batch",
+    "capitalize",
+    "center",
+    "d",
+    "default",
+    "dictsort",
+    "dump",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "forceescape",
+    "groupby",
+    "indent",
+    "int",
+    "join",
+    "jsonify",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "nl2br",
+    "parseEntityRef",
+    "parseRepoUrl",
+    "pick",
+    "projectSlug",
+    "random",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "string",
+    "striptags",
+    "sum",
+    "title",
+    "trim",
+    "truncate",
+    "upper",
+    "urlencode",
+    "urlize",
+    "wordcount",
+];
+
+/// There is a filter of that name.
+pub(super) fn is_known(name: &str, cookiecutter: bool) -> bool {
+    find(name, cookiecutter).is_some()
+}
+
 fn find(name: &str, cookiecutter: bool) -> Option<fn(Value, &Given<'_>) -> Outcome> {
     Some(match name {
         "abs" => numbers::abs,

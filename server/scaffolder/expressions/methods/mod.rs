@@ -15,6 +15,21 @@ use super::error::Fault;
 use super::number;
 use super::value::{Function, Value, index, string, units};
 
+/// Names of all methods, whatever the value that has them.
+pub(super) fn names(python_methods: bool) -> impl Iterator<Item = &'static str> {
+    let python: &[&[&str]] = match python_methods {
+        true => &[objects::NAMES, objects::ARRAY_NAMES],
+        false => &[],
+    };
+    let all = [
+        strings::NAMES,
+        numbers::NAMES,
+        arrays::NAMES,
+        &["test", "next", "reset"],
+    ];
+    all.into_iter().chain(python.iter().copied()).flatten().copied()
+}
+
 /// `value.key`; undefined where there is none, as also on null and undefined.
 pub(super) fn member(value: &Value, key: &Value, python_methods: bool, budget: &Budget) -> Result<Value, Fault> {
     if value.is_nullish() {
