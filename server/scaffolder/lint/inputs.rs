@@ -44,12 +44,18 @@ pub fn check(source: &mut Source<'_>, outline: &Outline, actions: &Registry) {
         let problems: Vec<_> = validator
             .iter_errors(&input)
             .filter(|error| counts(&input, error))
-            .map(|error| told(&step.action, &input, &schema, &error))
+            .map(|error| {
+                let is_missing = matches!(error.kind(), ValidationErrorKind::Required { .. });
+                (is_missing, told(&step.action, &input, &schema, &error))
+            })
             .collect();
-        for (path, message, help) in problems {
+        for (is_missing, (path, message, help)) in problems {
             let mut place = way.clone();
             place.extend(path);
-            source.tell_value(Error, &place, message, help);
+            match is_missing {
+                true => source.tell_key(Error, &place, message, help),
+                false => source.tell_value(Error, &place, message, help),
+            }
         }
         if let Some(message) = jsonata_problem(&step.action, &input) {
             // What has an expression in it is known only when it is rendered.

@@ -14,13 +14,15 @@ mod search;
 mod skeleton;
 mod source;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 pub use self::finding::{Finding, Report, Severity};
-pub use self::search::template_files;
+pub use self::search::{looks_like_template, template_files};
 
 use self::outline::Outline;
 use self::source::Source;

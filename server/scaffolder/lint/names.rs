@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::Severity::{self, Error, Warning};
 use super::outline::{Outline, StepOutline};
-use super::source::{Source, Way, below, help, texts, way};
+use super::source::{Source, Way, below, help, nearest, texts, way};
 use crate::scaffolder::actions::Registry;
 use crate::scaffolder::expressions::{
     Analysis, ErrorKind, ExpressionError, Guard, Missing, Reference, Unknown, analyse, functions, names_of,
@@ -164,10 +164,12 @@ impl Scope<'_> {
                 if self.has_each {
                     known.push("each");
                 }
-                let parameter = self.outline.parameters.members.contains_key(name);
-                let help = match parameter {
+                let all = known.iter().chain(functions()).copied();
+                let help = match self.outline.parameters.members.contains_key(name) {
                     true => Some(format!("write parameters.{name}")),
-                    false => help(name, known.iter().chain(functions()).copied()),
+                    false => nearest(name, all)
+                        .map(|meant| format!("did you mean \"{meant}\"?"))
+                        .or_else(|| help(name, known)),
                 };
                 Some((format!("{name} is not defined"), help))
             }
