@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use portico::clock::Clock;
 use portico::config::{self, Config};
-use portico::scaffolder::lint;
+use portico::scaffolder::{authoring, lint};
 use portico::{app, catalog, db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -104,6 +104,21 @@ enum TemplateCommand {
         /// Warnings are errors.
         #[arg(long)]
         strict: bool,
+    },
+    /// Run a template without a portal: no database, no network, nothing is changed; ends with 1 where it fails.
+    ///
+    /// Actions that change nothing but the workspace run. Others are left out, and an example of their output goes on.
+    /// What is not beside the template (https://…, the catalog) is told as not read.
+    DryRun {
+        /// A template's file, or a folder that holds one.
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The answers, YAML or JSON: an object. Defaults of the form are not filled in, as for programs that start tasks.
+        #[arg(long, value_name = "FILE")]
+        values: PathBuf,
+        /// A folder for the files that are made; it has to be empty, or not there.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -239,6 +254,14 @@ fn template(command: TemplateCommand) -> anyhow::Result<ExitCode> {
             Ok(match report.count(lint::Severity::Error) {
                 0 => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,
+            })
+        }
+        TemplateCommand::DryRun { path, values, out } => {
+            let told = runtime()?.block_on(authoring::dry_run(&path, &values, out.as_deref()))?;
+            print!("{told}");
+            Ok(match told.is_right() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
             })
         }
     }

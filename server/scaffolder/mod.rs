@@ -10,7 +10,9 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 pub mod actions;
+mod alone;
 mod api;
+pub mod authoring;
 pub mod create;
 pub mod engine;
 pub mod expressions;

@@ -1,34 +1,15 @@
 //! For tests: the outside without anything in it.
 
-use std::sync::Arc;
-
 use sqlx::PgPool;
 
-use super::{Outside, RequestSettings, Requests};
-use crate::catalog::{Catalog, CatalogConfig, Web};
+use super::{Outside, alone};
 use crate::clock::Clock;
-use crate::gitops::{GitOps, GitOpsSettings};
-use crate::outbound::Outbound;
-use crate::scm::Forges;
 
 /// No forge, no Argo CD, an empty catalog.
 pub fn outside(db: &PgPool, clock: &Clock) -> Outside {
     // Whoever comes second finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outbound = Outbound::new(Vec::new(), &[]).unwrap();
-    let http = outbound.client();
-    let forges = Forges::new(Vec::new(), http.clone()).unwrap();
-    let web = Web {
-        forges: forges.clone(),
-        outbound,
-    };
-    Outside {
-        catalog: Catalog::new(db.clone(), clock.clone(), Arc::new(web), CatalogConfig::default(), None),
-        forges,
-        gitops: GitOps::new(GitOpsSettings::default(), None, http, clock.clone()).unwrap(),
-        clusters: Arc::new([]),
-        requests: Requests::new(RequestSettings::default(), None),
-    }
+    alone::nothing_outside(db, clock).unwrap()
 }
 
 /// As [`outside`], with a catalog whose database is never reached.

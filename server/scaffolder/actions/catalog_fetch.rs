@@ -81,6 +81,7 @@ steps:
 }
 
 async fn find(cx: &Context, input: &Input, text: &str) -> Result<Value, ActionError> {
+    cx.ask(&format!("the entity {text}"))?;
     let entity_ref = EntityRef::parse(text, input.default_kind.as_deref(), input.default_namespace.as_deref())
         .map_err(|error| ActionError::Input(error.to_string()))?;
     match cx.outside.catalog.find(&entity_ref).await? {

@@ -34,6 +34,8 @@ pub struct Context {
     pub dry_run: bool,
     /// The template's annotation `portico/expressions: strict`: it holds for skeletons, too.
     pub strict: bool,
+    /// There is no portal around: a dry run on the command line. Nothing outside may be asked.
+    pub alone: bool,
     /// Files beside the template, where they came with it: those of a dry run.
     pub beside: Option<Arc<Vec<TreeFile>>>,
     pub workspace: Arc<Workspace>,
@@ -78,6 +80,14 @@ impl Context {
         match &self.iteration {
             Some(iteration) => format!("{key}#{iteration}"),
             None => key.to_owned(),
+        }
+    }
+
+    /// An error where there is no portal around to ask for `what`.
+    pub fn ask(&self, what: &str) -> Result<(), ActionError> {
+        match self.alone {
+            true => Err(ActionError::NotRead(what.to_owned())),
+            false => Ok(()),
         }
     }
 

@@ -35,6 +35,9 @@ pub enum ActionError {
     Catalog(#[from] CatalogError),
     #[error("{0}")]
     Failed(String),
+    /// Nothing went wrong: a dry run without a portal around it cannot ask for this. The step is left out.
+    #[error("{0} is not read: this dry run reaches nothing but the files beside the template")]
+    NotRead(String),
     /// It is decided, and no other try changes it.
     #[error("{0}")]
     Settled(String),

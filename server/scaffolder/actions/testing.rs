@@ -33,6 +33,7 @@ pub fn bench_with(files: &[(&str, &str)], outside: Outside) -> Context {
         base_url: None,
         template_ref: "template:default/test".to_owned(),
         dry_run: false,
+        alone: false,
         strict: false,
         beside: None,
         workspace: Arc::new(workspace),

@@ -67,6 +67,7 @@ fn came_along<'a>(cx: &'a Context, url: &str) -> Result<Option<(String, &'a [Tre
 }
 
 fn located(cx: &Context, url: &str, token: Option<&str>) -> Result<Located, ActionError> {
+    cx.ask(url)?;
     let mut located = cx.locate(url)?;
     if let Some(token) = token.filter(|token| !token.is_empty()) {
         cx.hide(token);

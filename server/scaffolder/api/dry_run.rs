@@ -48,7 +48,7 @@ pub async fn dry_run(
         Ok((steps, rehearsed)) => Ok(Json(to_wire(&json!(steps), &rehearsed)).into_response()),
         Err(DryRunError::Start(StartError::Invalid(problems))) => Ok(validation_errors(&problems)),
         Err(DryRunError::Start(error)) => Err(error.into()),
-        Err(DryRunError::Rehearsal(error @ (RehearsalError::Failed(_) | RehearsalError::Workspace(_)))) => {
+        Err(DryRunError::Rehearsal(error @ (RehearsalError::Failed { .. } | RehearsalError::Workspace(_)))) => {
             Err(Error::invalid("", error.to_string()))
         }
         Err(DryRunError::Rehearsal(error)) => Err(Error::internal(error)),

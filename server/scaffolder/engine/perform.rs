@@ -28,9 +28,10 @@ pub(super) enum Outcome {
         output: Value,
         digest: String,
     },
-    /// In a dry run: its action would change something elsewhere. The output is an example.
+    /// In a dry run: its action would change, or ask for, something elsewhere. The output is an example.
     Rehearsed {
         output: Value,
+        reason: String,
     },
 }
 
@@ -84,7 +85,7 @@ async fn run_each(
         run.inputs.truncate(index);
         match run_once(run, step, Some(iteration), rules).await? {
             Outcome::Unwanted => done.push(Value::Null),
-            Outcome::Rehearsed { output } => done.push(output),
+            Outcome::Rehearsed { output, .. } => done.push(output),
             Outcome::Done { output, digest } => {
                 digests.update(digest);
                 done.push(output);
@@ -147,11 +148,15 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         run.journal
             .log(Some(&step.id), &format!("Running {}[{key}]", step.action));
     }
-    if run.rehearsal.is_some() && !action.supports_dry_run() {
+    let left_out = |reason: String| {
         let (_, output) = action.schemas();
-        return Ok(Outcome::Rehearsed {
+        Outcome::Rehearsed {
             output: rehearsal::example(&output),
-        });
+            reason,
+        }
+    };
+    if run.rehearsal.is_some() && !action.supports_dry_run() {
+        return Ok(left_out(format!("{} does not support dry-run", step.action)));
     }
     let shown = run.journal.clean_value(&input);
     let digest = hex::encode(Sha256::digest(shown.to_string()));
@@ -166,6 +171,7 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
         base_url: run.spec().template_info.base_url.clone(),
         template_ref: run.spec().template_info.entity_ref.clone(),
         dry_run: run.rehearsal.is_some(),
+        alone: run.alone,
         strict: rules.strict,
         beside: run.rehearsal.clone(),
         workspace: run.workspace.clone(),
@@ -180,6 +186,7 @@ async fn run_once(run: &mut Run, step: &Step, each: Option<&Value>, rules: Rules
                 tracing::warn!(task = %cx.task_id, step = %cx.step_id, %error, "the database is away; the step waits for it");
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
+            Err(error @ ActionError::NotRead(_)) => return Ok(left_out(error.to_string())),
             result => break result?,
         }
     };

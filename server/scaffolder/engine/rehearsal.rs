@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::run::{Run, open_workspace};
+use super::run::{Failure, Run, open_workspace};
 use super::{Journal, Redactor, Workspace, WorkspaceError};
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
@@ -26,6 +26,8 @@ pub struct Rehearsal {
     pub files: Vec<TreeFile>,
     /// Who asks.
     pub actor: String,
+    /// There is no portal around: nothing outside is asked.
+    pub alone: bool,
 }
 
 /// What became of it.
@@ -45,8 +47,8 @@ pub struct RehearsedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
     /// A step, or the output, failed: what the task would fail with.
-    #[error("{0}")]
-    Failed(String),
+    #[error("{message}")]
+    Failed { message: String, log: Vec<NewEvent> },
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     #[error(transparent)]
@@ -83,6 +85,7 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         outputs: Map::new(),
         failure: None,
         rehearsal: Some(Arc::new(rehearsal.files)),
+        alone: rehearsal.alone,
         inputs: Vec::new(),
     };
     for record in &records {
@@ -90,11 +93,9 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         run.step(record).await?;
     }
     if let Some(failure) = &run.failure {
-        return Err(RehearsalError::Failed(journal.clean(&failure.message)));
+        return Err(failed(&journal, failure));
     }
-    let output = run
-        .render_output()
-        .map_err(|failure| RehearsalError::Failed(journal.clean(&failure.message)))?;
+    let output = run.render_output().map_err(|failure| failed(&journal, &failure))?;
     let files = tokio::task::spawn_blocking(move || read(&workspace))
         .await
         .map_err(|error| WorkspaceError::Io(std::io::Error::other(error)))??;
@@ -103,6 +104,13 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         files,
         output,
     })
+}
+
+fn failed(journal: &Journal, failure: &Failure) -> RehearsalError {
+    RehearsalError::Failed {
+        message: journal.clean(&failure.message),
+        log: journal.rehearsed(),
+    }
 }
 
 fn records(spec: &TaskSpec) -> Vec<StepRecord> {

@@ -36,6 +36,8 @@ pub(super) struct Run {
     pub inputs: Vec<Value>,
     /// Set in a dry run: the files beside the template. Nothing is changed or stored then.
     pub rehearsal: Option<Arc<Vec<TreeFile>>>,
+    /// A dry run without a portal around it.
+    pub alone: bool,
 }
 
 /// How far a run has come.
@@ -193,6 +195,7 @@ async fn go(
         failure: None,
         inputs: Vec::new(),
         rehearsal: None,
+        alone: false,
     };
     for record in &records {
         if run.step(record).await? == Progress::Paused {

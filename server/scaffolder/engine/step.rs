@@ -67,9 +67,9 @@ pub(super) async fn run_step(run: &mut Run, record: &StepRecord) -> Result<Progr
             let message = format!("Skipping step {} because its if condition was false", step.id);
             return skip(run, &step, position, &message).await;
         }
-        Ok(Outcome::Rehearsed { output }) => {
+        Ok(Outcome::Rehearsed { output, reason }) => {
             run.outputs.insert(step.id.clone(), json!({"output": output}));
-            let message = format!("Skipping because {} does not support dry-run", step.action);
+            let message = format!("Skipping because {reason}");
             return skip(run, &step, position, &message).await;
         }
         Ok(Outcome::Done { output, digest }) => {

@@ -44,6 +44,7 @@ impl Scaffolder {
             secrets: Value::Object(secrets),
             files,
             actor: caller.actor(),
+            alone: false,
         };
         Ok((steps, rehearse(self, rehearsal).await?))
     }

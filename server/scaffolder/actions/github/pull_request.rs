@@ -106,6 +106,7 @@ steps:
     type Output = Output;
 
     async fn run(&self, cx: &Context, input: Input) -> Result<Output, ActionError> {
+        cx.ask(&input.repo_url)?;
         let target = Target::parse(&cx.outside.forges, &input.repo_url)?;
         let target = target.with_token(cx, input.token.as_deref())?;
         let github = target.github()?;

@@ -248,6 +248,7 @@ fn read_back(kept: &Value) -> Result<Told, ActionError> {
 }
 
 async fn send(cx: &Context, input: &Input, asked: Asked) -> Result<Told, ActionError> {
+    cx.ask(&input.path)?;
     let answered = cx.outside.requests.send(&cx.actor, asked).await;
     told(
         answered.map_err(|error| ActionError::Failed(error.to_string()))?,

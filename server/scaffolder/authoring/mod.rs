@@ -1,0 +1,11 @@
+//! `portico template dry-run` and `portico template test`: templates of this machine, run without a portal.
+//!
+//! [`subject`] reads a template with the files beside it, [`values`] checks answers as the form does, [`run`] goes through
+//! the steps; [`dry_run`] tells one run.
+
+mod dry_run;
+mod run;
+mod subject;
+mod values;
+
+pub use dry_run::{DryRun, dry_run};
