@@ -120,6 +120,14 @@ enum TemplateCommand {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Run templates with the cases of their template.test.yaml, as a dry run each; ends with 1 where one is not as expected.
+    ///
+    /// docs/template-tests.md describes the file.
+    Test {
+        /// A file of cases, a template beside one, or a folder in which all are found.
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -243,6 +251,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn code(is_right: bool) -> ExitCode {
+    match is_right {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
 fn template(command: TemplateCommand) -> anyhow::Result<ExitCode> {
     match command {
         TemplateCommand::Lint { paths, strict } => {
@@ -251,18 +266,17 @@ fn template(command: TemplateCommand) -> anyhow::Result<ExitCode> {
                 report.be_strict();
             }
             print!("{report}");
-            Ok(match report.count(lint::Severity::Error) {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            })
+            Ok(code(report.count(lint::Severity::Error) == 0))
         }
         TemplateCommand::DryRun { path, values, out } => {
             let told = runtime()?.block_on(authoring::dry_run(&path, &values, out.as_deref()))?;
             print!("{told}");
-            Ok(match told.is_right() {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::FAILURE,
-            })
+            Ok(code(told.is_right()))
+        }
+        TemplateCommand::Test { paths } => {
+            let suite = runtime()?.block_on(authoring::test(&paths))?;
+            print!("{suite}");
+            Ok(code(suite.is_right()))
         }
     }
 }
