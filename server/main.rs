@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -242,13 +243,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         } => {
             let kinds = app::kinds_of_files(&configs)?;
             let validation = runtime()?.block_on(catalog::validate_files(&paths, &kinds))?;
-            print!("{validation}");
+            tell(&validation);
             Ok(match validation.errors() {
                 0 => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,
             })
         }
     }
+}
+
+/// Prints; whoever has stopped reading, as `head` does, has read enough.
+fn tell(text: &dyn std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 fn code(is_right: bool) -> ExitCode {
@@ -265,17 +272,17 @@ fn template(command: TemplateCommand) -> anyhow::Result<ExitCode> {
             if strict {
                 report.be_strict();
             }
-            print!("{report}");
+            tell(&report);
             Ok(code(report.count(lint::Severity::Error) == 0))
         }
         TemplateCommand::DryRun { path, values, out } => {
             let told = runtime()?.block_on(authoring::dry_run(&path, &values, out.as_deref()))?;
-            print!("{told}");
+            tell(&told);
             Ok(code(told.is_right()))
         }
         TemplateCommand::Test { paths } => {
             let suite = runtime()?.block_on(authoring::test(&paths))?;
-            print!("{suite}");
+            tell(&suite);
             Ok(code(suite.is_right()))
         }
     }

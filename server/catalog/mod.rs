@@ -65,7 +65,7 @@ pub use seen::RecentlySeen;
 pub use state::{Location, LocationState, Origin, Registered};
 pub use store::Rival;
 pub use tabs::{EntityPages, EntityTab, ShownTab};
-pub use told::{Told, count as told_count};
+pub use told::{Told, count as told_count, relative as told_path};
 pub use validate::{InFile, Validation, read_files, validate_files};
 pub use yaml::{Fault, documents as yaml_documents, places as yaml_places, text as yaml_text};
 

@@ -59,8 +59,8 @@ impl Told<'_> {
     }
 }
 
-/// As seen from the current folder, where it lies in it.
-fn relative(source: &Path) -> String {
+/// A path as seen from the current folder, where it lies in it.
+pub fn relative(source: &Path) -> String {
     let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
     let relative = here
         .ok()

@@ -40,6 +40,19 @@ impl Beside for Folder {
     }
 }
 
+/// All files below a folder, or the one file; its path is empty then.
+pub fn below(place: &Path) -> std::io::Result<Vec<TreeFile>> {
+    if place.is_dir() {
+        return files(place);
+    }
+    Ok(vec![TreeFile {
+        path: String::new(),
+        executable: false,
+        link: None,
+        content: std::fs::read(place)?.into(),
+    }])
+}
+
 /// All files below a folder, in the order of their paths; symbolic links are not followed, and git's own are left out.
 pub fn files(folder: &Path) -> std::io::Result<Vec<TreeFile>> {
     let mut files = Vec::new();

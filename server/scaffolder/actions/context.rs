@@ -37,11 +37,19 @@ pub struct Context {
     /// There is no portal around: a dry run on the command line. Nothing outside may be asked.
     pub alone: bool,
     /// Files beside the template, where they came with it: those of a dry run.
-    pub beside: Option<Arc<Vec<TreeFile>>>,
+    pub beside: Option<Arc<Surroundings>>,
     pub workspace: Arc<Workspace>,
     pub outside: Outside,
     pub settings: Arc<Settings>,
     pub(in crate::scaffolder) journal: Arc<Journal>,
+}
+
+/// Files that came with a template.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The template's folder among them; empty where all of them lie in it.
+    pub folder: String,
+    pub files: Vec<TreeFile>,
 }
 
 /// What a step has recorded before it acts.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::testing::bench;
-use super::{Context, shipped};
+use super::{Context, Surroundings, shipped};
 use crate::scm::TreeFile;
 
 /// What a file outside of the workspace says.
@@ -194,7 +194,10 @@ async fn no_path_leads_out_of_the_workspace() {
         let paths = hostile_paths(outside.path()).len();
         for number in 0..paths {
             let (mut cx, outside) = prepared();
-            cx.beside = Some(std::sync::Arc::new(came_along()));
+            cx.beside = Some(std::sync::Arc::new(Surroundings {
+                folder: String::new(),
+                files: came_along(),
+            }));
             let path = hostile_paths(outside.path()).swap_remove(number);
             let input = with(&input, &path);
             let running = tokio::time::timeout(Duration::from_secs(10), action.run(&cx, input.clone()));

@@ -48,7 +48,7 @@ mod workspace_template;
 mod workspace_template_file;
 
 use alias::Alias;
-pub use context::{Context, Intent};
+pub use context::{Context, Intent, Surroundings, join};
 pub use error::{ActionError, Pause};
 pub use remove::{Item, removing};
 pub use skeleton::{Plan as SkeletonPlan, Rendering as SkeletonRendering};

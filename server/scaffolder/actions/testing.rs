@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Action, ActionError, AnyAction, Context};
+use super::{Action, ActionError, AnyAction, Context, Surroundings};
 use crate::clock::Clock;
 use crate::scaffolder::engine::{Journal, Redactor, Workspace, write_file};
 use crate::scaffolder::{Outside, Settings, testing};
@@ -52,7 +52,10 @@ pub fn beside(cx: Context, files: &[(&str, &str)]) -> Context {
         content: content.as_bytes().to_vec().into(),
     });
     Context {
-        beside: Some(Arc::new(files.collect())),
+        beside: Some(Arc::new(Surroundings {
+            folder: String::new(),
+            files: files.collect(),
+        })),
         ..cx
     }
 }

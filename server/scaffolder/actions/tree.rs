@@ -58,12 +58,12 @@ pub async fn read_one(cx: &Context, url: &str, token: Option<&str>) -> Result<By
 /// The path that a relative url has among the files that came with the template, and these files; `None` where
 /// files are read from a repository.
 fn came_along<'a>(cx: &'a Context, url: &str) -> Result<Option<(String, &'a [TreeFile])>, ActionError> {
-    let Some(files) = cx.beside.as_deref().filter(|_| !url.contains("://")) else {
+    let Some(beside) = cx.beside.as_deref().filter(|_| !url.contains("://")) else {
         return Ok(None);
     };
-    let path = join("", url)
+    let path = join(&beside.folder, url)
         .ok_or_else(|| ActionError::Input(format!("the url \"{url}\" leaves the folder of the template")))?;
-    Ok(Some((path, files)))
+    Ok(Some((path, &beside.files)))
 }
 
 fn located(cx: &Context, url: &str, token: Option<&str>) -> Result<Located, ActionError> {

@@ -58,7 +58,7 @@ pub async fn run(subject: &Subject, answers: Answers) -> anyhow::Result<Course> 
             recovery: template.recovery,
         },
         secrets: answers.secrets,
-        files: subject.files.clone(),
+        beside: subject.beside.clone(),
         actor: USER.to_owned(),
         alone: true,
     };

@@ -1,20 +1,22 @@
 //! A template that lies on this machine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::catalog::{Entity, yaml_documents};
+use crate::scaffolder::actions::{Surroundings, join};
 use crate::scaffolder::lint::template_files;
 use crate::scaffolder::local;
+use crate::scaffolder::model::Step;
 use crate::scaffolder::template::Template;
-use crate::scm::TreeFile;
 
 /// A template with the files beside it.
 pub struct Subject {
     pub template: Template,
-    /// The files of its folder.
-    pub files: Vec<TreeFile>,
+    /// The files of its folder, and of other folders that its steps name.
+    pub beside: Surroundings,
 }
 
 impl Subject {
@@ -51,8 +53,60 @@ impl Subject {
             body: templates.pop().unwrap_or_default(),
         };
         let template = Template::read(&entity).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let files = local::files(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-        Ok(Self { template, files })
+        let beside = surroundings(file.parent().unwrap_or(Path::new("")), &template)?;
+        Ok(Self { template, beside })
     }
+}
+
+/// Templates share skeletons: what `../` leads to is read, too, but nothing else beside the template's folder.
+fn surroundings(folder: &Path, template: &Template) -> anyhow::Result<Surroundings> {
+    let named: Vec<String> = template.steps.iter().filter_map(above).collect();
+    let up = named
+        .iter()
+        .map(|path| path.split('/').take_while(|step| *step == "..").count())
+        .max();
+    let Some(root) = folder.ancestors().nth(up.unwrap_or_default()) else {
+        bail!("{} lies less deep than its steps lead up", folder.display());
+    };
+    let own = folder
+        .strip_prefix(root)
+        .unwrap_or(folder)
+        .to_string_lossy()
+        .into_owned();
+    let mut read = BTreeSet::from([own.clone()]);
+    read.extend(named.iter().filter_map(|path| join(&own, path)));
+    let mut files = BTreeMap::new();
+    for place in read {
+        let whole = root.join(&place);
+        if !whole.exists() {
+            // The step that names it says so.
+            continue;
+        }
+        let found = local::below(&whole).with_context(|| format!("{} cannot be read", whole.display()))?;
+        for mut file in found {
+            file.path = [place.as_str(), file.path.as_str()]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("/");
+            files.insert(file.path.clone(), file);
+        }
+    }
+    Ok(Surroundings {
+        folder: own,
+        files: files.into_values().collect(),
+    })
+}
+
+/// What a step reads outside of the template's folder, as far as that is known before a run.
+fn above(step: &Step) -> Option<String> {
+    let url = step.input.as_ref()?["url"].as_str()?;
+    let fixed = url.split("${{").next().unwrap_or_default();
+    // What comes before an expression may be a part of a name.
+    let fixed = match fixed.len() == url.len() {
+        true => fixed,
+        false => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
+    };
+    let segments: Vec<&str> = fixed.split('/').filter(|step| !matches!(*step, "" | ".")).collect();
+    (step.action.starts_with("fetch:") && segments.first() == Some(&"..")).then(|| segments.join("/"))
 }

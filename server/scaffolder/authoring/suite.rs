@@ -11,7 +11,7 @@ use super::expectations::compare;
 use super::run::run;
 use super::subject::Subject;
 use super::values::check;
-use crate::catalog::told_count;
+use crate::catalog::{told_count, told_path};
 use crate::scaffolder::lint::looks_like_template;
 
 /// Folders that hold nothing of the author's.
@@ -148,7 +148,7 @@ impl Suite {
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for file in &self.files {
-            writeln!(f, "{}", file.path.display())?;
+            writeln!(f, "{}", told_path(&file.path))?;
             let cases = match &file.cases {
                 Ok(cases) => cases,
                 Err(message) => {

@@ -51,6 +51,23 @@ async fn a_dry_run_tells_steps_files_and_output() {
 }
 
 #[tokio::test]
+async fn skeletons_that_templates_share_are_read() {
+    let folder = folder("    - action: fetch:template\n      input: {url: ../../shared/skeleton}\n");
+    let inner = folder.path().join("templates/one");
+    std::fs::create_dir_all(&inner).expect("folders");
+    for name in ["template.yaml", "values.yaml", "skeleton"] {
+        std::fs::rename(folder.path().join(name), inner.join(name)).expect("it is moved");
+    }
+    std::fs::create_dir_all(folder.path().join("shared/skeleton")).expect("folders");
+    std::fs::write(folder.path().join("shared/skeleton/LICENSE"), "free").expect("a file");
+    let told = told(&inner, None).await;
+    assert!(
+        told.contains("2 files\n  LICENSE   4 bytes\n  demo.txt  11 bytes\n"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_dry_run_that_fails_tells_how_far_it_came() {
     let folder = folder("    - action: fs:delete\n      input: {files: ['../x']}\n    - action: debug:log\n");
     let out = folder.path().join("made");

@@ -10,9 +10,9 @@ use super::run::{Failure, Run, open_workspace};
 use super::{Journal, Redactor, Workspace, WorkspaceError};
 use crate::ids::new_id;
 use crate::scaffolder::Scaffolder;
+use crate::scaffolder::actions::Surroundings;
 use crate::scaffolder::model::{StepRecord, TaskSpec};
 use crate::scaffolder::queries::{Claimed, NewEvent, WriteError};
-use crate::scm::TreeFile;
 
 /// Each has a workspace of its own, and its caller waits for it.
 pub const REHEARSALS_AT_ONCE: usize = 4;
@@ -23,7 +23,7 @@ pub struct Rehearsal {
     /// An object.
     pub secrets: Value,
     /// The files beside the template.
-    pub files: Vec<TreeFile>,
+    pub beside: Surroundings,
     /// Who asks.
     pub actor: String,
     /// There is no portal around: nothing outside is asked.
@@ -84,7 +84,7 @@ pub async fn rehearse(scaffolder: &Scaffolder, rehearsal: Rehearsal) -> Result<R
         stored: None,
         outputs: Map::new(),
         failure: None,
-        rehearsal: Some(Arc::new(rehearsal.files)),
+        rehearsal: Some(Arc::new(rehearsal.beside)),
         alone: rehearsal.alone,
         inputs: Vec::new(),
     };

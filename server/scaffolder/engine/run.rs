@@ -11,9 +11,9 @@ use super::rendering::{self, Rules};
 use super::worker::{BEAT_EVERY, LEASE_SECONDS};
 use super::{Journal, Redactor, Workspace, WorkspaceError, step};
 use crate::scaffolder::Scaffolder;
+use crate::scaffolder::actions::Surroundings;
 use crate::scaffolder::model::{EventKind, StepRecord, StepStatus, TaskSpec, TaskStatus};
 use crate::scaffolder::queries::{self, Claimed, End, NewEvent, StepWrite, Write, WriteError};
-use crate::scm::TreeFile;
 use crate::telemetry;
 
 /// When news of a task are looked into: somebody may have cancelled it.
@@ -35,7 +35,7 @@ pub(super) struct Run {
     /// What the running step's action was given so far, redacted.
     pub inputs: Vec<Value>,
     /// Set in a dry run: the files beside the template. Nothing is changed or stored then.
-    pub rehearsal: Option<Arc<Vec<TreeFile>>>,
+    pub rehearsal: Option<Arc<Surroundings>>,
     /// A dry run without a portal around it.
     pub alone: bool,
 }

@@ -23,7 +23,8 @@ pub fn check(source: &mut Source<'_>, outline: &Outline, actions: &Registry) {
                 actions,
                 step: Some((index, step)),
                 is_condition: key == "if",
-                has_each: key != "each" && !source.at(&below(&step.way, "each")).is_null(),
+                // The others are rendered once for all iterations.
+                has_each: matches!(key, "if" | "input") && !source.at(&below(&step.way, "each")).is_null(),
             };
             check_texts(source, &way, &scope, &mut used);
         }

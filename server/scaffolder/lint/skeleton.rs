@@ -1,6 +1,6 @@
 //! Files that steps render: whether they parse, and whether they find the values that they use.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -55,6 +55,7 @@ pub fn check(source: &mut Source<'_>, outline: &Outline, beside: &dyn Beside) {
                 "fetch:template" => source.folder().join(&path),
                 _ => source.folder().to_path_buf(),
             };
+            let folder = plain(&folder);
             let skeleton = Skeleton {
                 outline,
                 step,
@@ -118,6 +119,18 @@ fn urls(source: &Source<'_>, outline: &Outline, url: &Value) -> Vec<String> {
     rendered.collect()
 }
 
+/// The path without `..`, so that templates that share a file name it alike.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir if plain.file_name().is_some() => drop(plain.pop()),
+            component => plain.push(component),
+        }
+    }
+    plain
+}
+
 /// A url as a path beside the template; `None` where it leads elsewhere.
 fn relative(url: &str) -> Option<String> {
     if url.contains("://") || url.starts_with('/') {
@@ -138,7 +151,7 @@ struct Skeleton<'a> {
 
 impl Skeleton<'_> {
     fn check(&self, file: &TreeFile, findings: &mut Vec<Finding>) {
-        let place = self.folder.join(&file.path);
+        let place = plain(&self.folder.join(&file.path));
         self.check_text(&place, &file.path, None, findings);
         if self.plan.is_rendered(file)
             && let Ok(text) = std::str::from_utf8(&file.content)
@@ -156,6 +169,11 @@ impl Skeleton<'_> {
                 Some(_) => message,
                 None => format!("in the file's name: {message}"),
             };
+            // A value that is asked for is used, too: once is enough.
+            let is_known = |known: &Finding| known.file == file && known.message == message;
+            if severity == Severity::Warning && findings.iter().any(is_known) {
+                return;
+            }
             findings.push(Finding {
                 severity,
                 file: file.to_path_buf(),

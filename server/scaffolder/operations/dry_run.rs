@@ -4,6 +4,7 @@ use super::{StartError, check};
 use crate::auth::Caller;
 use crate::catalog::Entity;
 use crate::scaffolder::Scaffolder;
+use crate::scaffolder::actions::Surroundings;
 use crate::scaffolder::engine::{Rehearsal, RehearsalError, Rehearsed, rehearse};
 use crate::scaffolder::model::Step;
 use crate::scaffolder::template::Template;
@@ -42,7 +43,10 @@ impl Scaffolder {
         let rehearsal = Rehearsal {
             spec: self.spec(caller, template, values).await,
             secrets: Value::Object(secrets),
-            files,
+            beside: Surroundings {
+                folder: String::new(),
+                files,
+            },
             actor: caller.actor(),
             alone: false,
         };
