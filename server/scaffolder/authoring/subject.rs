@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 
 use crate::catalog::{Entity, yaml_documents};
 use crate::scaffolder::actions::{Surroundings, join};
@@ -60,11 +61,21 @@ impl Subject {
 
 /// Templates share skeletons: what `../` leads to is read, too, but nothing else beside the template's folder.
 fn surroundings(folder: &Path, template: &Template) -> anyhow::Result<Surroundings> {
-    let named: Vec<String> = template.steps.iter().filter_map(above).collect();
-    let up = named
+    let named = template.steps.iter().filter_map(url_of).filter_map(above);
+    let mut named: Vec<String> = named.collect();
+    let ups = |path: &str| path.split('/').take_while(|step| *step == "..").count();
+    let mut offered = Vec::new();
+    template
+        .parameters
         .iter()
-        .map(|path| path.split('/').take_while(|step| *step == "..").count())
-        .max();
+        .for_each(|page| collect_texts(page, &mut offered));
+    // An answer may be the folder that a step reads.
+    let offered = offered
+        .into_iter()
+        .filter(|text| text.starts_with("../"))
+        .filter_map(above);
+    named.extend(offered.filter(|path| folder.ancestors().nth(ups(path)).is_some() && folder.join(path).is_dir()));
+    let up = named.iter().map(|path| ups(path)).max();
     let Some(root) = folder.ancestors().nth(up.unwrap_or_default()) else {
         bail!("{} lies less deep than its steps lead up", folder.display());
     };
@@ -98,9 +109,22 @@ fn surroundings(folder: &Path, template: &Template) -> anyhow::Result<Surroundin
     })
 }
 
-/// What a step reads outside of the template's folder, as far as that is known before a run.
-fn above(step: &Step) -> Option<String> {
+fn url_of(step: &Step) -> Option<&str> {
     let url = step.input.as_ref()?["url"].as_str()?;
+    step.action.starts_with("fetch:").then_some(url)
+}
+
+fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| collect_texts(member, texts)),
+        _ => {}
+    }
+}
+
+/// What a url leads to outside of the template's folder, as far as that is known before a run.
+fn above(url: &str) -> Option<String> {
     let fixed = url.split("${{").next().unwrap_or_default();
     // What comes before an expression may be a part of a name.
     let fixed = match fixed.len() == url.len() {
@@ -108,5 +132,5 @@ fn above(step: &Step) -> Option<String> {
         false => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
     };
     let segments: Vec<&str> = fixed.split('/').filter(|step| !matches!(*step, "" | ".")).collect();
-    (step.action.starts_with("fetch:") && segments.first() == Some(&"..")).then(|| segments.join("/"))
+    (segments.first() == Some(&"..")).then(|| segments.join("/"))
 }

@@ -9,7 +9,7 @@ fn folder(steps: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let template = format!(
         "apiVersion: scaffolder.backstage.io/v1beta3\nkind: Template\nmetadata: {{name: demo}}\nspec:\n  type: service\n  \
-         parameters:\n    required: [name]\n    properties: {{name: {{type: string, maxLength: 5}}}}\n  steps:\n    - id: lay\n      \
+         parameters:\n    required: [name]\n    properties: {{name: {{type: string, maxLength: 5}}, more: {{enum: [../../shared/more]}}}}\n  steps:\n    - id: lay\n      \
          action: fetch:template\n      input:\n        url: ./skeleton\n        values: {{name: '${{{{ parameters.name }}}}'}}\n\
          {steps}  output:\n    text:\n      - title: ${{{{ parameters.name }}}} by ${{{{ user.ref }}}}\n"
     );
@@ -52,19 +52,23 @@ async fn a_dry_run_tells_steps_files_and_output() {
 
 #[tokio::test]
 async fn skeletons_that_templates_share_are_read() {
-    let folder = folder("    - action: fetch:template\n      input: {url: ../../shared/skeleton}\n");
+    let shared = "    - action: fetch:template\n      input: {url: ../../shared/skeleton}\n";
+    let chosen = "    - action: fetch:template\n      input: {url: '${{ parameters.more }}'}\n";
+    let folder = folder(&format!("{shared}{chosen}"));
     let inner = folder.path().join("templates/one");
     std::fs::create_dir_all(&inner).expect("folders");
     for name in ["template.yaml", "values.yaml", "skeleton"] {
         std::fs::rename(folder.path().join(name), inner.join(name)).expect("it is moved");
     }
-    std::fs::create_dir_all(folder.path().join("shared/skeleton")).expect("folders");
-    std::fs::write(folder.path().join("shared/skeleton/LICENSE"), "free").expect("a file");
+    for (name, text) in [("skeleton/LICENSE", "free"), ("more/ci", "run"), ("other", "not read")] {
+        let path = folder.path().join("shared").join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    }
+    std::fs::write(inner.join("values.yaml"), "name: demo\nmore: ../../shared/more\n").expect("a file");
     let told = told(&inner, None).await;
-    assert!(
-        told.contains("2 files\n  LICENSE   4 bytes\n  demo.txt  11 bytes\n"),
-        "{told}"
-    );
+    let expected = "3 files\n  LICENSE   4 bytes\n  ci        3 bytes\n  demo.txt  11 bytes\n";
+    assert!(told.contains(expected), "{told}");
 }
 
 #[tokio::test]

@@ -78,7 +78,8 @@ impl ValuesFile {
     /// What is wrong with a field, at its place in the file.
     pub fn told(&self, problem: &FieldError) -> String {
         let way: Vec<&str> = problem.field.split('.').filter(|step| !step.is_empty()).collect();
-        let place = yaml_places::read(&self.text, 1).map(|node| node.key(&way));
+        // What is missing stands nowhere.
+        let place = yaml_places::read(&self.text, 1).and_then(|node| node.find(&way).map(|_| node.key(&way)));
         let message = match problem.field.as_str() {
             "" => problem.message.to_string(),
             field => format!("{field}: {}", problem.message),
