@@ -12,7 +12,7 @@ use super::entity::EntityRef;
 use super::kinds::Kinds;
 use super::read::{self, Policy, Problem, Snapshots, Sources};
 use super::rules::Rules;
-use super::told::{Told, count};
+use super::told::{Told, count, relative};
 use crate::scm::{Located, Repository, Scm, ScmError};
 
 /// Names of the files that are looked for in folders.
@@ -123,13 +123,13 @@ pub async fn read_files(file: &Path, kinds: &Kinds) -> anyhow::Result<(Vec<InFil
     for entity in outcome.entities.into_iter().skip(1) {
         entities.push(InFile {
             body: entity.body.value()?,
-            file: relative(entity.source.strip_prefix("file:").unwrap_or(&entity.source)),
+            file: relative(Path::new(entity.source.strip_prefix("file:").unwrap_or(&entity.source))),
             entity_ref: entity.entity_ref,
         });
     }
     let problems = outcome.problems.iter().map(|problem| match problem.line {
-        Some(line) => format!("{}:{line}: {}", relative(&problem.source), problem.message),
-        None => format!("{}: {}", relative(&problem.source), problem.message),
+        Some(line) => format!("{}:{line}: {}", relative(Path::new(&problem.source)), problem.message),
+        None => format!("{}: {}", relative(Path::new(&problem.source)), problem.message),
     });
     Ok((entities, problems.collect()))
 }

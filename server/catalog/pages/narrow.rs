@@ -58,7 +58,7 @@ pub(super) async fn facets(
                         count: *count,
                         chosen: value == kind,
                         icon: icon(pages.kinds(), &value),
-                        label: words::one(pages.kinds(), &label),
+                        label: words::one(pages.kinds(), label),
                     }
                 })
                 .collect(),

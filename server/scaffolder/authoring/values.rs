@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Told, yaml_documents, yaml_places};
-use crate::scaffolder::forms::{Control, Page, validate};
+use crate::scaffolder::forms::{Control, Page, masked, validate};
 use crate::scaffolder::template::Template;
 use crate::web::FieldError;
 
@@ -28,7 +28,11 @@ pub fn check(template: &Template, values: &Map<String, Value>) -> Result<Answers
         for field in page.fields().filter(|field| field.control == Control::Secret) {
             let place = format!("/{}", field.path.replace('.', "/"));
             if let Some(value) = values.pointer_mut(&place) {
-                secrets.insert(field.path.clone(), std::mem::replace(value, json!("******")));
+                let stars = match value.as_str() {
+                    Some(secret) => masked(secret),
+                    None => masked(&value.to_string()),
+                };
+                secrets.insert(field.path.clone(), std::mem::replace(value, stars));
             }
         }
     }
@@ -120,7 +124,7 @@ mod tests {
         let object = |value: Value| value.as_object().cloned().unwrap_or_default();
         let answers = check(&template(), &object(json!({"name": "a", "token": "hush"})));
         let expected = Answers {
-            values: json!({"name": "a", "token": "******"}),
+            values: json!({"name": "a", "token": "****"}),
             secrets: json!({"token": "hush"}),
         };
         assert_eq!(answers, Ok(expected));
