@@ -329,3 +329,15 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     app::serve(built, config, ended).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
