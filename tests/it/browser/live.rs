@@ -142,7 +142,7 @@ async fn the_button_back() {
     window.follow("#rows a", "Basic Deployment").await;
     window.reads("Platform team").await;
     window.back().await;
-    window.reads("1 template").await;
+    window.reads("6 templates").await;
 
     // From the review back to the form: the answers are there.
     window.follow(".nav a", "Create").await;
