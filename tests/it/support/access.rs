@@ -73,13 +73,13 @@ impl Access {
     /// Starts the golden path "Basic Deployment" and answers the id of the task.
     pub async fn create(&self, name: &str) -> String {
         let values = json!({"name": name, "owner": "admin", "description": "Says hello", "replicas": 2});
-        self.take("basic-deployment", &values, &json!({})).await
+        self.take("basic-deployment", &values).await
     }
 
     /// Starts a golden path and answers the id of the task.
-    pub async fn take(&self, template: &str, values: &Value, secrets: &Value) -> String {
+    pub async fn take(&self, template: &str, values: &Value) -> String {
         let template = format!("template:default/{template}");
-        let body = json!({"templateRef": template, "values": values, "secrets": secrets});
+        let body = json!({"templateRef": template, "values": values});
         let (status, answer) = self.api().post("/scaffolder/v2/tasks", &body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         answer["id"].as_str().expect("an id").to_owned()
