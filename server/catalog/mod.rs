@@ -288,10 +288,10 @@ impl Catalog {
         let Some(found) = queries::entities::find_origin(self.reads().readers(), &entity_ref.to_string()).await? else {
             return Ok(None);
         };
-        let location = self.location(found.location_id).await?.location();
-        Ok(Some(Origin {
+        let location = queries::locations::find_uncounted(self.db(), found.location_id).await?;
+        Ok(location.map(|location| Origin {
             source: found.source,
-            location,
+            location: location.location(),
         }))
     }
 

@@ -109,7 +109,7 @@ pub async fn list(
     {
         // Nothing says so; what says nearly so is better than nothing.
         let refs = pages.catalog.similar(text).await?;
-        let nearly = Filter::All(vec![query.filter.clone(), Filter::Refs(refs)]);
+        let nearly = Filter::All(vec![query.filter.clone(), Filter::Refs(refs.to_vec())]);
         let query = search::Query {
             filter: nearly.clone(),
             ..query.clone()

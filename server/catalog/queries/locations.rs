@@ -82,6 +82,14 @@ pub async fn find(db: &PgPool, id: Uuid) -> Result<Option<LocationState>, sqlx::
     Ok(select!("where id = $1", id).fetch_optional(db).await?.map(Into::into))
 }
 
+/// One location; its entities are not counted.
+pub async fn find_uncounted(db: &PgPool, id: Uuid) -> Result<Option<LocationState>, sqlx::Error> {
+    let row = select!(with "0::bigint", "where id = $1", id)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Into::into))
+}
+
 pub async fn find_by_target(db: &PgPool, kind: &str, target: &str) -> Result<Option<LocationState>, sqlx::Error> {
     let row = select!("where kind = $1 and target = $2", kind, target)
         .fetch_optional(db)

@@ -74,10 +74,15 @@ impl Catalog {
     }
 
     /// Refs of entities that say each word of a text with one mistake at most, the best of each kind first.
-    pub async fn similar(&self, text: &str) -> Result<Vec<String>, Arc<sqlx::Error>> {
+    pub async fn similar(&self, text: &str) -> Result<Arc<Vec<String>>, Arc<sqlx::Error>> {
+        let question = format!("similar {text}");
         let text = text.replace(char::is_control, " ");
-        let found = self.look(move |index| index.nearly(&text, MOST_SIMILAR)).await?;
-        Ok(found.into_iter().flat_map(|matches| matches.refs).collect())
+        let work = async {
+            let found = self.look(move |index| index.nearly(&text, MOST_SIMILAR)).await?;
+            Ok(found.into_iter().flat_map(|matches| matches.refs).collect())
+        };
+        let bytes = |refs: &Vec<String>| refs.len() * 100;
+        self.reads().known(&question, bytes, work).await
     }
 
     /// Looks through the index, which takes a while where the catalog is large.
