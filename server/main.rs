@@ -184,13 +184,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = load(&files)?;
             let report = runtime()?.block_on(app::doctor(&config, &Clock::system()));
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&report)?),
-                false => print!("{report}"),
+                true => tell(&format_args!("{}\n", serde_json::to_string_pretty(&report)?)),
+                false => tell(&report),
             }
-            Ok(match report.ok {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::FAILURE,
-            })
+            Ok(code(report.ok))
         }
         Command::Backup { files, out } => {
             let config = load(&files)?;
@@ -214,7 +211,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::CheckMigration(files) => {
-            print!("{}", runtime()?.block_on(app::check_migration(&files.files))?);
+            tell(&runtime()?.block_on(app::check_migration(&files.files))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Config {
@@ -232,7 +229,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Explain { key, files },
         } => {
             for explained in config::explain(&files.files, key.as_deref())? {
-                println!("{explained}");
+                tell(&format_args!("{explained}\n"));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -243,10 +240,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let kinds = app::kinds_of_files(&configs)?;
             let validation = runtime()?.block_on(catalog::validate_files(&paths, &kinds))?;
             tell(&validation);
-            Ok(match validation.errors() {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            })
+            Ok(code(validation.errors() == 0))
         }
     }
 }

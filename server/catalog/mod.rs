@@ -274,8 +274,7 @@ impl Catalog {
             Ok(Matching {
                 entities: entities.collect::<Result<_, _>>()?,
                 total,
-                // Parsed, a document takes about three times the bytes of its text.
-                bytes: found.iter().map(|found| 3 * found.row.document.len()).sum(),
+                bytes: found.iter().map(|found| found.row.parsed_bytes()).sum(),
             })
         };
         self.reads()

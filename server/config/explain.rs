@@ -10,6 +10,7 @@ use super::advice::{Standing, Verdict, advice};
 use super::node::{Earlier, Node, NodeValue, join};
 use super::secrets::{HIDDEN, cleaned, looks_secret};
 use super::{ConfigError, unknown};
+use crate::language::nearest;
 
 /// Longer texts are cut.
 const SHOWN: usize = 100;
@@ -93,7 +94,7 @@ pub fn explain_with(
         let all = walk.seen.iter().chain(&walk.known).map(String::as_str);
         return Err(ExplainError::NoSuchKey {
             key: key.to_owned(),
-            nearest: unknown::nearest(key, all),
+            nearest: nearest(key, all),
         });
     }
     if explained.is_empty() {
@@ -172,7 +173,7 @@ impl Walk {
                     parts.push(key.clone());
                     match property {
                         None if !names.is_empty() && advice(parts).is_none() => {
-                            let nearest = unknown::nearest(key, names.iter().copied());
+                            let nearest = nearest(key, names.iter().copied());
                             let secret = secret || nearest.as_deref().is_some_and(looks_secret);
                             self.unknown(value, parts, &path, secret, &Standing::Unknown(nearest));
                         }

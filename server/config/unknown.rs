@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::node::join;
 use super::types::Config;
+use crate::language::nearest;
 
 /// Marks, in the schema, what is accepted and not used.
 pub(super) const IGNORED: &str = "x-ignored";
@@ -82,19 +83,4 @@ pub(super) fn alternatives(schema: &Value) -> Vec<&Value> {
         all.extend(offered.flat_map(alternatives));
     }
     all
-}
-
-/// The name most like `key`, if one is much like it.
-pub(super) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    known
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&key.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate.to_owned())
 }

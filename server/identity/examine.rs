@@ -45,16 +45,7 @@ impl Provider {
     /// Where the provider does not answer.
     pub async fn try_authorization(&self) -> Result<Authorization, IdentityError> {
         let beginning = self.begin("en").await?;
-        let request = openidconnect::http::Request::get(beginning.url.as_str())
-            .header("accept", "text/html")
-            .body(Vec::new())
-            .map_err(|error| self.unexpected(error))?;
-        let answer = self
-            .0
-            .http
-            .ask(request)
-            .await
-            .map_err(|error| self.unavailable(error))?;
+        let answer = self.get(&beginning.url, "text/html").await?;
         let redirect = &self.0.settings.redirect_url;
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok());
         let said = match location {

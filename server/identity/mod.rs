@@ -9,9 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Duration, Utc};
 use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType};
 use openidconnect::{
-    AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, LanguageTag, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, TokenResponse,
+    AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpResponse, LanguageTag, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse,
 };
 use url::Url;
 
@@ -323,18 +323,17 @@ impl Provider {
         }
     }
 
-    async fn discover(&self) -> Result<Arc<Discovered>, IdentityError> {
-        let settings = &self.0.settings;
-        let request = openidconnect::http::Request::get(settings.metadata_url.as_str())
-            .header("accept", "application/json")
+    async fn get(&self, url: &Url, accept: &str) -> Result<HttpResponse, IdentityError> {
+        let request = openidconnect::http::Request::get(url.as_str())
+            .header("accept", accept)
             .body(Vec::new())
             .map_err(|error| self.unexpected(error))?;
-        let answer = self
-            .0
-            .http
-            .ask(request)
-            .await
-            .map_err(|error| self.unavailable(error))?;
+        self.0.http.ask(request).await.map_err(|error| self.unavailable(error))
+    }
+
+    async fn discover(&self) -> Result<Arc<Discovered>, IdentityError> {
+        let settings = &self.0.settings;
+        let answer = self.get(&settings.metadata_url, "application/json").await?;
         if !answer.status().is_success() {
             let reason = format!("{} answered {}", settings.metadata_url, answer.status());
             return Err(self.unexpected(reason));

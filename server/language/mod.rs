@@ -8,12 +8,14 @@
 mod catalogue;
 pub mod filters;
 mod locale;
+mod nearest;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod times;
 
 pub use locale::{Dates, Language, Locale};
+pub use nearest::nearest;
 pub use texts::{Text, ToText, ToValue, Value};
 pub use times::{Words, duration, machine_time};
 

@@ -18,14 +18,18 @@ impl Scaffolder {
     /// A scaffolder that can rehearse and nothing else. Needs a runtime around it.
     pub fn alone(settings: Settings) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        // A pool connects when it is asked for something, which a rehearsal never does.
-        let db = sqlx::postgres::PgPoolOptions::new()
-            .acquire_timeout(Duration::from_millis(10))
-            .connect_lazy("postgres://127.0.0.1:1/none")
-            .context("a pool without a database cannot be made")?;
+        let db = no_database()?;
         let outside = nothing_outside(&db, &clock)?;
         Ok(Self::new(db, clock, outside, settings, actions::shipped()))
     }
+}
+
+/// A pool that never reaches a database: it connects when it is asked for something.
+pub fn no_database() -> anyhow::Result<PgPool> {
+    sqlx::postgres::PgPoolOptions::new()
+        .acquire_timeout(Duration::from_millis(10))
+        .connect_lazy("postgres://127.0.0.1:1/none")
+        .context("a pool without a database cannot be made")
 }
 
 /// No forge, no Argo CD, no cluster; a catalog over this database.

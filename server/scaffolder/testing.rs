@@ -14,9 +14,6 @@ pub fn outside(db: &PgPool, clock: &Clock) -> Outside {
 
 /// As [`outside`], with a catalog whose database is never reached.
 pub fn nothing_outside() -> Outside {
-    let db = sqlx::postgres::PgPoolOptions::new()
-        .acquire_timeout(std::time::Duration::from_millis(10))
-        .connect_lazy("postgres://127.0.0.1:1/none")
-        .unwrap();
+    let db = alone::no_database().unwrap();
     outside(&db, &Clock::system())
 }

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::{AUTHORITIES, Finding, Probe, settings, todo};
+use super::{AUTHORITIES, CLUSTER_AUTHORITIES, Finding, Probe, settings, todo};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gitops::{GitOps, GitOpsError, GitOpsSettings};
@@ -12,7 +12,6 @@ use crate::outbound::Outbound;
 const VERSION: &str = "version";
 const RIGHTS: &str = "rights";
 const ACCOUNT: &str = "account";
-const CLUSTER_AUTHORITIES: &str = "caData or caFile of the cluster";
 
 pub(super) fn probes<'a>(config: &'a Config, outbound: &Outbound, clock: &Clock) -> Vec<Probe<'a>> {
     let settings = settings::gitops(config);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use super::{AUTHORITIES, Finding, Probe, settings, todo};
+use super::{AUTHORITIES, CLUSTER_AUTHORITIES, Finding, Probe, settings, todo};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::kubernetes;
@@ -75,7 +75,7 @@ fn sites(config: &Config, outbound: &Outbound, clock: &Clock) -> Vec<Site> {
             sites.push(Site {
                 url,
                 authorities: kubernetes::authorities(&cluster),
-                named_in: "caData or caFile of the cluster",
+                named_in: CLUSTER_AUTHORITIES,
             });
         }
     }

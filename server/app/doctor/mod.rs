@@ -23,6 +23,8 @@ use super::{extra_certificates, settings};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Where authorities are named, for all but the database and clusters.
 const AUTHORITIES: &str = "the environment variable NODE_EXTRA_CA_CERTS (a PEM file)";
+/// Where those of a cluster are.
+const CLUSTER_AUTHORITIES: &str = "caData or caFile of the cluster";
 
 /// One question to one system.
 struct Probe<'a> {

@@ -123,7 +123,7 @@ pub async fn list(
         sought.clear();
     }
     let filter = similar.unwrap_or_else(|| query.filter.clone());
-    let kinds = narrow::counts(&pages, &without_kind, &sought, Column::Kind, KINDS).await?;
+    let kinds = list::column_counts(pages.catalog.reads(), &without_kind, &sought, Column::Kind, KINDS).await?;
     let nothing = total == 0
         && kinds.iter().all(|(kind, _)| kind == "Location")
         && asked.filters(&owners, &stars).is_empty()

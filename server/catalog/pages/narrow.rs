@@ -1,7 +1,5 @@
 //! Links that narrow a list down, with counts that are right for the other filters, and the filters that are on.
 
-use std::sync::Arc;
-
 use super::asked::Asked;
 use super::list::short_ref;
 use super::{Pages, icon, words};
@@ -86,17 +84,6 @@ pub(super) async fn facets(
     ])
 }
 
-/// Counts of a column's values.
-pub(super) async fn counts(
-    pages: &Pages,
-    filter: &Filter,
-    sought: &[String],
-    column: Column,
-    limit: i64,
-) -> Result<Arc<Vec<(String, i64)>>, Error> {
-    Ok(list::column_counts(pages.catalog.reads(), filter, sought, column, limit).await?)
-}
-
 async fn choices(
     pages: &Pages,
     asked: &Asked,
@@ -104,42 +91,44 @@ async fn choices(
     sought: &[String],
     column: Column,
 ) -> Result<Vec<Choice>, Error> {
-    Ok(counts(pages, filter, sought, column, VALUES)
-        .await?
-        .iter()
-        .map(|(value, count)| {
-            let current = match column {
-                Column::Kind => &asked.kind,
-                Column::Type => &asked.kind_type,
-                Column::Owner => &asked.owner,
-                Column::Lifecycle => &asked.lifecycle,
-                Column::System => &asked.system,
-                Column::Tag => &asked.tag,
-            };
-            let chosen = current.as_deref() == Some(value.as_str());
-            // Chosen again, a filter goes off.
-            let to = (!chosen).then(|| value.clone());
-            let href = asked.with(|other| match column {
-                Column::Kind => other.kind = to,
-                Column::Type => other.kind_type = to,
-                Column::Owner => other.owner = to,
-                Column::Lifecycle => other.lifecycle = to,
-                Column::System => other.system = to,
-                Column::Tag => other.tag = to,
-            });
-            Choice {
-                label: match column {
-                    Column::Owner => short_ref(value).into(),
-                    Column::System => system_word(value),
-                    _ => value.clone().into(),
-                },
-                href,
-                count: *count,
-                chosen,
-                icon: "",
-            }
-        })
-        .collect())
+    Ok(
+        list::column_counts(pages.catalog.reads(), filter, sought, column, VALUES)
+            .await?
+            .iter()
+            .map(|(value, count)| {
+                let current = match column {
+                    Column::Kind => &asked.kind,
+                    Column::Type => &asked.kind_type,
+                    Column::Owner => &asked.owner,
+                    Column::Lifecycle => &asked.lifecycle,
+                    Column::System => &asked.system,
+                    Column::Tag => &asked.tag,
+                };
+                let chosen = current.as_deref() == Some(value.as_str());
+                // Chosen again, a filter goes off.
+                let to = (!chosen).then(|| value.clone());
+                let href = asked.with(|other| match column {
+                    Column::Kind => other.kind = to,
+                    Column::Type => other.kind_type = to,
+                    Column::Owner => other.owner = to,
+                    Column::Lifecycle => other.lifecycle = to,
+                    Column::System => other.system = to,
+                    Column::Tag => other.tag = to,
+                });
+                Choice {
+                    label: match column {
+                        Column::Owner => short_ref(value).into(),
+                        Column::System => system_word(value),
+                        _ => value.clone().into(),
+                    },
+                    href,
+                    count: *count,
+                    chosen,
+                    icon: "",
+                }
+            })
+            .collect(),
+    )
 }
 
 pub(super) fn chips(kinds: &Kinds, asked: &Asked) -> Vec<Chip> {

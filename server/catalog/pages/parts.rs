@@ -8,7 +8,7 @@ use super::columns::{Cell, Column};
 use super::entity::View;
 use super::list::live_urls;
 use super::relations::Picture;
-use super::{Pages, icon, narrow, words};
+use super::{Pages, icon, words};
 use crate::catalog::graph::{BOX, Direction, Wanted};
 use crate::catalog::queries::list;
 use crate::catalog::{Entity, Filter};
@@ -188,7 +188,7 @@ async fn part(
 }
 
 async fn counts(pages: &Pages, asked: &Asked, filter: &Filter) -> Result<Vec<Count>, Error> {
-    let counts = narrow::counts(pages, filter, &[], list::Column::Kind, KINDS).await?;
+    let counts = list::column_counts(pages.catalog.reads(), filter, &[], list::Column::Kind, KINDS).await?;
     let counts = counts.iter().map(|(kind, count)| {
         let (kind, count) = (kind.to_lowercase(), *count);
         Count {

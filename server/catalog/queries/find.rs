@@ -1,7 +1,7 @@
 //! What the search knows of entities, and what it shows of those that it finds.
 
 use futures::TryStreamExt;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 /// What is searched in.
 pub struct Searched {
@@ -29,7 +29,7 @@ pub async fn for_each_searched(db: &mut PgConnection, mut each: impl FnMut(Searc
 }
 
 /// Documents up to their etag (see `document`), by ref.
-pub async fn list_heads(db: &mut PgConnection, refs: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
+pub async fn list_heads(db: impl PgExecutor<'_>, refs: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
     let rows = sqlx::query!(
         "select entity_ref, head from catalog_entity where entity_ref = any($1)",
         refs

@@ -11,6 +11,7 @@ use super::conditions::{Builder, condition, contains, is_always_there, value};
 use super::entities::Row;
 use super::reads::{Reads, version};
 use super::search::{self, Query};
+use crate::db::Readers;
 
 /// A row of the list page.
 pub struct ListRow {
@@ -76,8 +77,7 @@ async fn read_rows(
     sql.push(format!(" limit {} offset {}", query.limit.unwrap_or(50), query.offset));
     sql.push(") found) page join catalog_entity e using (entity_ref) order by page.place");
     let records: Vec<Record> = sql.build_query_as().fetch_all(db).await?;
-    // Parsed, a document takes about three times the bytes of its text.
-    let bytes = records.iter().map(|record| 3 * record.row.document.len()).sum();
+    let bytes = records.iter().map(|record| record.row.parsed_bytes()).sum();
     let rows = records.into_iter().map(|record| {
         Ok(ListRow {
             entity: record.row.entity()?,
@@ -158,18 +158,13 @@ pub async fn column_counts(
     limit: i64,
 ) -> Result<Arc<Vec<(String, i64)>>, Arc<sqlx::Error>> {
     let question = format!("{column:?} {limit} {words:?} {filter:?}");
-    let work = async {
-        let mut reader = reads.reader().await?;
-        let counts = read_counts(&mut reader, filter, words, column, limit).await?;
-        reader.keep();
-        Ok(counts)
-    };
+    let work = async { Ok(read_counts(reads.readers(), filter, words, column, limit).await?) };
     let bytes = |counts: &Vec<(String, i64)>| counts.iter().map(|(value, _)| value.len() + 50).sum();
     reads.known(&question, bytes, work).await
 }
 
 async fn read_counts(
-    db: &mut PgConnection,
+    db: &Readers,
     filter: &Filter,
     words: &[String],
     column: Column,

@@ -101,9 +101,7 @@ impl Catalog {
         if refs.is_empty() {
             return Ok(Vec::new());
         }
-        let mut reader = self.reads().reader().await?;
-        let heads = find::list_heads(&mut reader, &refs).await?;
-        reader.keep();
+        let heads = find::list_heads(self.reads().readers(), &refs).await?;
         let heads: HashMap<String, String> = heads.into_iter().collect();
         let entity = |entity_ref: &String| {
             // The document up to its etag, closed: what lists show of it without the rest, which may be long.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::subject::Subject;
+use super::subject::{Subject, collect_texts};
 use super::values::Answers;
 use crate::scaffolder::engine::{Rehearsal, RehearsalError, RehearsedFile, rehearse};
 use crate::scaffolder::model::{SpecUser, StepStatus, TaskSpec};
@@ -114,11 +114,13 @@ fn user() -> SpecUser {
 /// Forges that addresses of repositories name, in answers and steps: here nobody has configured any, and the filters that
 /// read such addresses ask for it.
 fn integrations(subject: &Subject, values: &Value) -> Vec<(String, String)> {
-    let mut hosts = BTreeSet::new();
-    collect_hosts(values, &mut hosts);
-    for step in &subject.template.steps {
-        collect_hosts(&json!(step.input), &mut hosts);
-    }
+    let inputs: Vec<Value> = subject.template.steps.iter().map(|step| json!(step.input)).collect();
+    let mut texts = Vec::new();
+    inputs
+        .iter()
+        .chain([values])
+        .for_each(|value| collect_texts(value, &mut texts));
+    let hosts: BTreeSet<&str> = texts.into_iter().filter_map(host_of).collect();
     let kind = |host: &str| match host {
         host if host.contains("github") => "github",
         host if host.contains("gitlab") => "gitlab",
@@ -128,28 +130,17 @@ fn integrations(subject: &Subject, values: &Value) -> Vec<(String, String)> {
     };
     hosts
         .into_iter()
-        .map(|host| (host.clone(), kind(&host).to_owned()))
+        .map(|host| (host.to_owned(), kind(host).to_owned()))
         .collect()
 }
 
-/// Hosts of texts such as `host?owner=…&repo=…`.
-fn collect_hosts(value: &Value, hosts: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => {
-            let Some((address, query)) = text.split_once('?') else {
-                return;
-            };
-            let host = address.split('/').next().unwrap_or_default();
-            let is_host = !host.is_empty()
-                && host
-                    .chars()
-                    .all(|letter| letter.is_ascii_alphanumeric() || ".-:".contains(letter));
-            if is_host && query.contains("repo=") {
-                hosts.insert(host.to_owned());
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_hosts(item, hosts)),
-        Value::Object(members) => members.values().for_each(|member| collect_hosts(member, hosts)),
-        _ => {}
-    }
+/// The host of a text such as `host?owner=…&repo=…`.
+fn host_of(text: &str) -> Option<&str> {
+    let (address, query) = text.split_once('?')?;
+    let host = address.split('/').next()?;
+    let is_host = !host.is_empty()
+        && host
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || ".-:".contains(letter));
+    (is_host && query.contains("repo=")).then_some(host)
 }

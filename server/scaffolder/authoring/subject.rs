@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::catalog::{Entity, yaml_documents};
 use crate::scaffolder::actions::{Surroundings, join};
-use crate::scaffolder::lint::template_files;
+use crate::scaffolder::lint::{known_before_a_run, template_files};
 use crate::scaffolder::local;
 use crate::scaffolder::model::Step;
 use crate::scaffolder::template::Template;
@@ -114,7 +114,8 @@ fn url_of(step: &Step) -> Option<&str> {
     step.action.starts_with("fetch:").then_some(url)
 }
 
-fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+/// Every text in a value.
+pub(super) fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => texts.push(text),
         Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
@@ -125,12 +126,9 @@ fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
 
 /// What a url leads to outside of the template's folder, as far as that is known before a run.
 fn above(url: &str) -> Option<String> {
-    let fixed = url.split("${{").next().unwrap_or_default();
-    // What comes before an expression may be a part of a name.
-    let fixed = match fixed.len() == url.len() {
-        true => fixed,
-        false => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
-    };
-    let segments: Vec<&str> = fixed.split('/').filter(|step| !matches!(*step, "" | ".")).collect();
+    let segments: Vec<&str> = known_before_a_run(url)
+        .split('/')
+        .filter(|step| !matches!(*step, "" | "."))
+        .collect();
     (segments.first() == Some(&"..")).then(|| segments.join("/"))
 }

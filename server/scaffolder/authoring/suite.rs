@@ -12,10 +12,7 @@ use super::run::run;
 use super::subject::Subject;
 use super::values::check;
 use crate::catalog::{told_count, told_path};
-use crate::scaffolder::lint::looks_like_template;
-
-/// Folders that hold nothing of the author's.
-const LEFT_OUT: [&str; 2] = [".git", "node_modules"];
+use crate::scaffolder::lint::{files_below, looks_like_template};
 
 /// What became of the cases of some templates.
 #[derive(Debug, Default)]
@@ -78,28 +75,11 @@ fn is_test(path: &Path) -> bool {
 
 /// Other programs have files with such names, too: only those beside a template count.
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("{} cannot be read", folder.display()))?;
-            let path = entry.path();
-            let kind = entry
-                .file_type()
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-            if kind.is_dir() {
-                if !LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
-                    folders.push(path);
-                }
-            } else if kind.is_file() && is_test(&path) {
-                let template = template_of(&path).and_then(|template| std::fs::read_to_string(template).ok());
-                if template.is_some_and(|text| looks_like_template(&text)) {
-                    found.push(path);
-                }
-            }
-        }
-    }
+    let mut found = files_below(folder)?;
+    found.retain(|path| {
+        let template = || std::fs::read_to_string(template_of(path)?).ok();
+        is_test(path) && template().is_some_and(|text| looks_like_template(&text))
+    });
     Ok(found)
 }
 

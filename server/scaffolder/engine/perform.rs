@@ -10,7 +10,7 @@ use super::rehearsal;
 use super::rendering::{self, Rules};
 use super::run::Run;
 use crate::scaffolder::actions::{ActionError, Context};
-use crate::scaffolder::model::{Step, StepRecord};
+use crate::scaffolder::model::{Step, StepRecord, kind_of};
 use crate::scaffolder::queries::{StepWrite, Write};
 
 /// Between two tries of a step that needs the database while it is away.
@@ -73,7 +73,7 @@ async fn run_each(
         ActionError::Input(format!(
             "each of step {} must be a list or an object, it is {}",
             step.id,
-            kind(&rendered)
+            kind_of(&rendered)
         ))
     })?;
     let mut digests = Sha256::new();
@@ -272,16 +272,5 @@ fn hide_derived(run: &Run, template: &Value, context: &Value, otherwise: &Value,
                 .for_each(|value| hide_derived(run, value, context, otherwise, rules));
         }
         _ => {}
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::finding::Severity::{Error, Warning};
-use super::source::{Source, nearest, way};
+use super::source::{Source, way};
 use crate::catalog::Entity;
+use crate::language::nearest;
 use crate::scaffolder::template::Template;
 
 /// The only version that can be run.

@@ -10,6 +10,7 @@ use super::parameters::segments;
 use super::source::{Source, at, below, help};
 use crate::scaffolder::actions::{Registry, jsonata_problem};
 use crate::scaffolder::expressions::analyse;
+use crate::scaffolder::model::kind_of;
 
 pub fn check(source: &mut Source<'_>, outline: &Outline, actions: &Registry) {
     for step in &outline.steps {
@@ -206,16 +207,5 @@ fn word(kind: &str) -> &str {
         "array" => "a list",
         "object" => "an object",
         _ => "nothing",
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

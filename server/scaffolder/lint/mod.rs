@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 pub use self::finding::{Finding, Report, Severity};
-pub use self::search::{looks_like_template, template_files};
+pub use self::search::{files_below, known_before_a_run, looks_like_template, template_files};
 
 use self::outline::Outline;
 use self::source::Source;

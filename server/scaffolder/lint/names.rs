@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::finding::Severity::{self, Error, Warning};
 use super::outline::{Outline, StepOutline};
-use super::source::{Source, Way, below, help, nearest, texts, way};
+use super::source::{Source, Way, below, help, texts, way};
+use crate::language::nearest;
 use crate::scaffolder::actions::Registry;
 use crate::scaffolder::expressions::{
     Analysis, ErrorKind, ExpressionError, Guard, Missing, Reference, Unknown, analyse, functions, names_of,

@@ -33,6 +33,25 @@ pub fn template_files(paths: &[PathBuf]) -> anyhow::Result<BTreeSet<PathBuf>> {
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut skeletons = Vec::new();
+    for path in files_below(folder)? {
+        if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            continue;
+        }
+        let text = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = String::from_utf8_lossy(&text);
+        if looks_like_template(&text) {
+            let folder = path.parent().unwrap_or(folder);
+            skeletons.extend(skeletons_of(&text).into_iter().map(|url| folder.join(url)));
+            found.push(path);
+        }
+    }
+    found.retain(|path| !skeletons.iter().any(|skeleton| path.starts_with(skeleton)));
+    Ok(found)
+}
+
+/// The author's files below a folder, in no order; symbolic links are not among them.
+pub fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
@@ -46,17 +65,11 @@ fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 if !LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
                     folders.push(path);
                 }
-            } else if kind.is_file() && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
-                let text = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-                let text = String::from_utf8_lossy(&text);
-                if looks_like_template(&text) {
-                    skeletons.extend(skeletons_of(&text).into_iter().map(|url| folder.join(url)));
-                    found.push(path);
-                }
+            } else if kind.is_file() {
+                found.push(path);
             }
         }
     }
-    found.retain(|path| !skeletons.iter().any(|skeleton| path.starts_with(skeleton)));
     Ok(found)
 }
 
@@ -75,6 +88,15 @@ pub fn looks_like_template(text: &str) -> bool {
     kind && version
 }
 
+/// As much of a path as its expressions leave known.
+pub fn known_before_a_run(path: &str) -> &str {
+    match path.split_once("${{") {
+        None => path,
+        // What comes before an expression may be a part of a name.
+        Some((fixed, _)) => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
+    }
+}
+
 /// Folders and files beside the template that its steps render.
 fn skeletons_of(text: &str) -> Vec<PathBuf> {
     let documents = yaml_documents(text)
@@ -89,13 +111,10 @@ fn skeletons_of(text: &str) -> Vec<PathBuf> {
         })
         .filter_map(|step| match &step["input"]["url"] {
             Value::String(url) if !url.contains("://") => {
-                let fixed = url.split("${{").next().unwrap_or_default();
-                // What comes before an expression may be a part of a name.
-                let folder = match fixed.len() == url.len() {
-                    true => fixed,
-                    false => fixed.rsplit_once('/').map_or("", |(folder, _)| folder),
-                };
-                let folder = folder.trim_start_matches("./").trim_end_matches('/').to_owned();
+                let folder = known_before_a_run(url)
+                    .trim_start_matches("./")
+                    .trim_end_matches('/')
+                    .to_owned();
                 (!matches!(folder.as_str(), "" | "." | "..")).then(|| PathBuf::from(folder))
             }
             _ => None,

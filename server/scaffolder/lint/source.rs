@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::finding::{Finding, Severity};
 use crate::catalog::yaml_places::{Node, Place};
+use crate::language::nearest;
 
 /// A way from the document's root to a value: keys, and indexes of lists.
 pub type Way = Vec<String>;
@@ -126,18 +127,6 @@ pub fn texts(value: &Value, way: &[String], found: &mut Vec<(Way, String)>) {
         }
         _ => {}
     }
-}
-
-/// What somebody may have meant: the most similar of the known names.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    let wanted = name.to_lowercase();
-    let likeness = |candidate: &str| strsim::jaro_winkler(&wanted, &candidate.to_lowercase());
-    known
-        .into_iter()
-        .map(|candidate| (likeness(candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate.to_owned())
 }
 
 /// The help that names the nearest known name, else all of a few.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::finding::Severity::{Error, Warning};
 use super::outline::Outline;
-use super::source::{Source, below, help, nearest};
+use super::source::{Source, below, help};
+use crate::language::nearest;
 use crate::scaffolder::actions::Registry;
 use crate::scaffolder::engine::Control;
 use crate::scaffolder::expressions::{Options, analyse, is_truthy, render_value};
